@@ -1,0 +1,1 @@
+"""Business events ride on Python's logging and arrive at Spotzee in batches."""
