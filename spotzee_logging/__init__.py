@@ -1,1 +1,31 @@
-"""Business events ride on Python's logging and arrive at Spotzee in batches."""
+"""Business events ride on Python's logging and arrive at Spotzee in batches.
+
+Tag a record, `logger.info("order placed", extra={"spotzee_event": {...}})`, and put a `SpotzeeHandler` on
+its logger; see the README for a complete program.
+"""
+
+from spotzee_logging import errors
+from spotzee_logging.contact import ContactFilter, bind_contact, clear_contact, contact, get_contact
+from spotzee_logging.event import Event, EventTag, UserFields
+from spotzee_logging.formatter import EventFormatter
+from spotzee_logging.handler import SpotzeeHandler, flush
+from spotzee_logging.settings import Settings
+from spotzee_logging.stats import Stats
+from spotzee_logging.version import __version__ as __version__
+
+__all__ = [
+    "ContactFilter",
+    "Event",
+    "EventFormatter",
+    "EventTag",
+    "Settings",
+    "SpotzeeHandler",
+    "Stats",
+    "UserFields",
+    "bind_contact",
+    "clear_contact",
+    "contact",
+    "errors",
+    "flush",
+    "get_contact",
+]

@@ -5,6 +5,10 @@ An error names an event (its name and ids), never its data, and never holds an A
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable
+
 __all__ = [
     "EventDropped",
     "EventRejected",
@@ -45,15 +49,41 @@ class SpotzeeError(Exception):
 
 
 class InvalidEvent(SpotzeeError, ValueError):
-    """An event breaks a rule of the API and was not accepted; the message names the field and the remedy."""
+    """An event breaks a rule of the API and is not sent; the message names the field and the remedy.
+
+    :param field: the field that breaks the rule, as in `"user.timezone"`.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, **about: str | None) -> None:
+        super().__init__(message, **about)
+        self.field = field
 
 
 class InvalidSettings(SpotzeeError, ValueError):
-    """A setting is missing, unknown or out of its range; raised where the handler is made."""
+    """A setting is missing, unknown or out of its range; raised where the handler is made.
+
+    :param setting: its name, or that of its environment variable.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class MissingExtra(SpotzeeError, ImportError):
-    """A feature needs a library that an optional extra installs; the message names the extra."""
+    """A feature needs a library that an optional extra installs.
+
+    :param feature: what was asked for, as the subject of a sentence.
+    :param extra: the extra that brings the library.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs more than is installed: pip install "spotzee-logging[{extra}]"')
+        self.feature = feature
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        return type(self), (self.feature, self.extra)
 
 
 class EventRejected(SpotzeeError):
@@ -62,3 +92,16 @@ class EventRejected(SpotzeeError):
 
 class EventDropped(SpotzeeError):
     """An event was given up before it was delivered: by a bound, a hook, or the end of the process."""
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A question that names the closest of `known` (`" Did you mean external_id?"`), or nothing.
+
+    `externalId` and `flushLevel` are taken for `external_id` and `flush_level`, as people used to other
+    APIs, and to logging's own names, write them.
+    """
+    if not isinstance(word, str):
+        return ""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower().replace("-", "_")
+    closest = difflib.get_close_matches(snake, sorted(known), n=1, cutoff=0.6)
+    return f" Did you mean {closest[0]}?" if closest else ""

@@ -1,0 +1,1 @@
+"""Where events wait: one contract (`base`), one module a kind."""

@@ -1,0 +1,230 @@
+"""Who is acting: one immutable value in a context variable, bound around the calls that log.
+
+A wrong link of two people cannot be undone, so what is merged and what is not is decided here alone, in
+`Contact.within` (a contact inside another) and `Contact.apply_to` (an event inside a contact).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from spotzee_logging.event import UserFields
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+RECORD_ATTRIBUTE: Final = "spotzee_contact"
+"""Where `ContactFilter` leaves the contact on a record."""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The ids and profile fields that events take from the context that they are logged in."""
+
+    external_id: str | None = None
+    anonymous_id: str | None = None
+    user: Mapping[str, Any] | None = None
+
+    def within(self, outer: Contact) -> Contact:
+        """This contact, bound inside `outer`: field by field over it, or afresh where it is somebody else.
+
+        Another `external_id` than the outer one is somebody else. So is another `anonymous_id` where
+        neither has an `external_id`: nothing says that the two are one.
+        """
+        if _differ(self.external_id, outer.external_id):
+            return self
+        known = self.external_id is not None or outer.external_id is not None
+        if not known and _differ(self.anonymous_id, outer.anonymous_id):
+            return self
+        return Contact(
+            self.external_id if self.external_id is not None else outer.external_id,
+            self.anonymous_id if self.anonymous_id is not None else outer.anonymous_id,
+            _frozen(_merged(outer.user, self.user)),
+        )
+
+    def apply_to(self, fields: dict[str, Any]) -> None:
+        """Give an event's fields what they take from this contact; their own ids and user fields win.
+
+        An event that names an id stands for itself: it gets no other id, and the contact's user fields
+        only where each id that it names is the contact's.
+        """
+        if "external_id" in fields or "anonymous_id" in fields:
+            if fields.get("external_id") not in (None, self.external_id):
+                return
+            if fields.get("anonymous_id") not in (None, self.anonymous_id):
+                return
+        else:
+            fields.update(self._ids())
+        if self.user is not None:
+            fields["user"] = _merged(self.user, fields.get("user"))
+
+    def _ids(self) -> dict[str, Any]:
+        ids = (("external_id", self.external_id), ("anonymous_id", self.anonymous_id))
+        return {field: value for field, value in ids if value is not None}
+
+
+NOBODY: Final = Contact()
+
+_current: ContextVar[Contact] = ContextVar("spotzee_contact", default=NOBODY)
+
+
+class contact:  # noqa: N801  read as a word at the call, like contextlib's own
+    """Bind who is acting for the events logged inside; a context manager, and a decorator.
+
+    :param external_id: the contact's id in your system.
+    :param anonymous_id: the contact's id from before it was known. Bound together with an `external_id`,
+        or inside a contact that has one, it links the two for good, as a login should.
+    :param user: profile fields applied with each event (see `UserFields`).
+
+    It holds for this task or thread and what they start, as context variables do. Inside another
+    contact the two merge field by field, unless this one names another `external_id`: then it starts
+    afresh. As a decorator it takes plain and `async` functions; a generator would leave it bound
+    between its steps, so decorating one raises `TypeError`. Nothing else here raises: what breaks a
+    rule of the API is said of the event that takes it.
+
+    >>> with contact(anonymous_id="anon-2c8a3e"), contact(external_id="cust_001"):
+    ...     get_contact()
+    Contact(external_id='cust_001', anonymous_id='anon-2c8a3e', user=None)
+    """
+
+    def __init__(
+        self,
+        *,
+        external_id: str | None = None,
+        anonymous_id: str | None = None,
+        user: UserFields | None = None,
+    ) -> None:
+        self._contact = _made(external_id, anonymous_id, user)
+        self._tokens: list[Token[Contact]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_bind(self._contact))
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        """Bind the contact around each call of `function`."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"contact(...) cannot decorate the generator {function.__qualname__}: "
+                "put `with contact(...):` around what it logs, inside it."
+            )
+        bound = self._contact
+
+        @functools.wraps(function)
+        def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            with _binding(bound):
+                return function(*args, **kwargs)
+
+        @functools.wraps(function)
+        async def call_async(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
+            with _binding(bound):
+                return await cast("Callable[Parameters, Awaitable[Any]]", function)(*args, **kwargs)
+
+        return cast(
+            "Callable[Parameters, Result]", call_async if inspect.iscoroutinefunction(function) else call
+        )
+
+
+def bind_contact(
+    *, external_id: str | None = None, anonymous_id: str | None = None, user: UserFields | None = None
+) -> None:
+    """Bind who is acting from here on, for middleware that cannot wrap the call; see `contact`.
+
+    Call `clear_contact` first, or last, in each request: a server's thread serves the next one too.
+    Never raises.
+    """
+    _bind(_made(external_id, anonymous_id, user))
+
+
+def clear_contact() -> None:
+    """Forget who is acting, in this task or thread. Never raises."""
+    _current.set(NOBODY)
+
+
+def get_contact() -> Contact:
+    """Who is acting here: `external_id`, `anonymous_id` and `user`, each None where it is not bound."""
+    return _current.get()
+
+
+class ContactFilter(logging.Filter):
+    """Copies the contact of the call onto the record, for handlers that work elsewhere.
+
+    Put it on a `QueueHandler`, whose listener formats in a thread (or process) that knows no contact.
+    A record that has one already keeps it. The copy is a dict of plain values, so that it pickles.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, with `record.spotzee_contact` where somebody is bound."""
+        current = _current.get()
+        if current is not NOBODY and not hasattr(record, RECORD_ATTRIBUTE):
+            setattr(record, RECORD_ATTRIBUTE, _as_dict(current))
+        return True
+
+
+def contact_of(record: logging.LogRecord) -> Contact:
+    """The contact that `ContactFilter` left on the record, else the one bound here."""
+    left = getattr(record, RECORD_ATTRIBUTE, None)
+    return _current.get() if left is None else _made(**left)
+
+
+def _as_dict(bound: Contact) -> dict[str, Any]:
+    user = bound.user
+    if isinstance(user, Mapping):
+        user = {key: dict(value) if isinstance(value, Mapping) else value for key, value in user.items()}
+    return {"external_id": bound.external_id, "anonymous_id": bound.anonymous_id, "user": user}
+
+
+@contextlib.contextmanager
+def _binding(inner: Contact) -> Iterator[None]:
+    token = _bind(inner)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _bind(inner: Contact) -> Token[Contact]:
+    return _current.set(inner.within(_current.get()))
+
+
+def _made(external_id: Any, anonymous_id: Any, user: Any) -> Contact:
+    return Contact(external_id, anonymous_id, _frozen(user))
+
+
+def _merged(under: Any, over: Any) -> Any:
+    """Profile fields of `over` on those of `under`, their `data` key by key; neither is changed.
+
+    What is no mapping is kept as it is, for the rules of an event to refuse.
+    """
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return under if over is None else over
+    merged = {**under, **over}
+    if isinstance(under.get("data"), Mapping) and isinstance(over.get("data"), Mapping):
+        merged["data"] = {**under["data"], **over["data"]}
+    return merged
+
+
+def _frozen(user: Any) -> Any:
+    """A copy of the profile fields that nobody can change."""
+    if not isinstance(user, Mapping):
+        return user
+    return MappingProxyType(
+        {
+            key: MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+            for key, value in user.items()
+        }
+    )
+
+
+def _differ(inner: str | None, outer: str | None) -> bool:
+    return inner is not None and outer is not None and inner != outer

@@ -1,0 +1,257 @@
+"""An event becomes strict JSON bytes, in the caller's thread, and bytes become a request's body.
+
+orjson writes where it is installed (the extra `fast`), the standard library elsewhere, and both give
+the same meaning: what either cannot write as it stands is first made plain by one set of rules, the
+table `PLAIN`. A value that cannot be made plain becomes null and costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from os import PathLike, fspath
+from typing import Any, Final
+from uuid import UUID
+
+from spotzee_logging import timestamps
+from spotzee_logging.event import Event
+from spotzee_logging.foreign import attempt
+
+try:
+    import orjson
+except ImportError:
+    orjson = None  # type: ignore[assignment]  # optional; everything below asks
+
+MAX_DEPTH: Final = 64
+"""Levels of nesting that arrive; what lies deeper becomes null."""
+
+# What both encoders can write: orjson takes no larger ones, and few readers of JSON keep them exact.
+_SMALLEST_INT: Final = -(2**63)
+_LARGEST_INT: Final = 2**64 - 1
+
+
+def encode_event(fields: dict[str, Any]) -> bytes:
+    """An event's fields as strict JSON. Never raises.
+
+    >>> encode_event({"name": "order_placed", "data": {"total": float("nan"), "paid": Decimal("9.5")}})
+    b'{"name":"order_placed","data":{"total":null,"paid":9.5}}'
+    """
+    body = _encode_as_it_stands(fields)
+    # Nesting takes brackets: with no more of them than levels allowed, nothing can lie too deep.
+    if body is None or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        body = _write(plain(fields))
+    return body
+
+
+def decode_event(body: bytes) -> Event:
+    """The event that these bytes are; what was made plain for them stays so."""
+    return Event(**decode_fields(body))
+
+
+def decode_fields(text: str | bytes) -> dict[str, Any]:
+    """The fields of an encoded event. Raises ValueError or TypeError where it is no JSON object."""
+    return dict(json.loads(text))
+
+
+def join_events(bodies: Iterable[bytes]) -> bytes:
+    """The body of a request: the JSON array of events that are encoded already."""
+    return b"[" + b",".join(bodies) + b"]"
+
+
+ARRAY_BRACKETS_BYTES: Final = 2
+"""What `join_events` adds around the events; between two of them it adds one byte more."""
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can say it: None, bool, int, float, str, or a dict or list of such. Never raises.
+
+    >>> plain({"price": Decimal("12.50"), "tags": {"new"}, 7: float("inf")})
+    {'price': 12.5, 'tags': ['new'], '7': None}
+    """
+    return _plain_tree(value, 0, frozenset())
+
+
+if orjson is not None:
+    # All that orjson would write in a manner of its own goes through `_made_plain` instead.
+    _OPTIONS: Final = (
+        orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
+
+    def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:
+        try:
+            body = orjson.dumps(fields, default=_made_plain, option=_OPTIONS)
+        except orjson.JSONEncodeError:
+            return None
+        return _cut_to_size(body)
+
+    def _write(tree: Any) -> bytes:
+        return _cut_to_size(orjson.dumps(tree))
+
+    def _cut_to_size(body: bytes) -> bytes:
+        # orjson's bytes keep their whole first allocation, KiB for the smallest event; a copy does not.
+        return bytes(memoryview(body))
+
+else:
+    _JSON: Final = json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+    )
+
+    def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:  # noqa: ARG001
+        # json would write integers of any size, NaN and half surrogates: every value must be seen first.
+        return None
+
+    def _write(tree: Any) -> bytes:
+        return _JSON.encode(tree).encode()
+
+
+def _plain_tree(value: Any, depth: int, above: frozenset[int]) -> Any:
+    """`value` and all within it made plain; `above` holds the ids of the containers that it lies in."""
+    kind = type(value)
+    if kind not in _JSON_TYPES:
+        value, _ = attempt(_made_plain, value)
+        kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _unicode(value)
+    if kind is int:
+        return value if _SMALLEST_INT <= value <= _LARGEST_INT else attempt(str, value)[0]
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if value is None or kind is bool:
+        return value
+    if depth >= MAX_DEPTH or id(value) in above:
+        return None
+    return _plain_container(value, depth + 1, above | {id(value)})
+
+
+def _plain_container(value: Any, depth: int, above: frozenset[int]) -> Any:
+    # A copy of the members first: another thread may change the container meanwhile.
+    if type(value) is dict:
+        return {_plain_key(key): _plain_tree(item, depth, above) for key, item in list(value.items())}
+    return [_plain_tree(item, depth, above) for item in list(value)]
+
+
+def _plain_key(key: Any) -> str:
+    if type(key) not in _JSON_TYPES:
+        key, _ = attempt(_made_plain, key)
+    if key is None or type(key) is bool:
+        return str(_JSON_WORDS[key])
+    text, _ = attempt(str, key)
+    return f"<{type(key).__name__}>" if text is None else _unicode(text)
+
+
+_JSON_TYPES: Final = frozenset({str, int, float, bool, type(None), dict, list, tuple})
+_JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
+
+
+def _made_plain(value: Any) -> Any:
+    """One odd value as one of `_JSON_TYPES`, whose members, if any, may be odd themselves.
+
+    Raises what the value's own methods raise.
+    """
+    for _ in range(_MOST_STEPS):
+        value = _one_step(value)
+        if type(value) in _JSON_TYPES:
+            return value
+    return None
+
+
+# An Enum of an Enum of a date takes three; a value that is made into itself would take them for ever.
+_MOST_STEPS: Final = 8
+
+
+def _one_step(value: Any) -> Any:
+    for types, make in PLAIN:
+        if isinstance(value, types):
+            return make(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    for module, names, make in PLAIN_WHERE_IMPORTED:
+        if module in sys.modules and isinstance(value, _classes(module, names)):
+            return make(value)
+    return str(value)
+
+
+def _classes(module: str, names: Iterable[str]) -> tuple[type, ...]:
+    return tuple(getattr(sys.modules[module], name) for name in names)
+
+
+def _number(value: Decimal) -> float:
+    return float(value)  # a Decimal beyond a double's range becomes infinite here, and null later
+
+
+def _moment(value: datetime) -> str | None:
+    is_time = value == value  # noqa: PLR0124  pandas.NaT is a datetime that does not equal itself
+    return timestamps.from_datetime(value) if is_time else None
+
+
+def _text(value: bytes | bytearray | memoryview) -> str:
+    octets = bytes(value)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(octets).decode()
+
+
+def _failure(value: BaseException) -> str:
+    return f"{type(value).__name__}: {value}".removesuffix(": ")
+
+
+def _listed(value: AbstractSet[Any]) -> list[Any]:
+    ordered, _ = attempt(sorted, value)
+    return list(value) if ordered is None else ordered
+
+
+def _tuple(value: tuple[Any, ...]) -> Any:
+    return value._asdict() if hasattr(value, "_asdict") else tuple(value)
+
+
+def _unicode(text: str) -> str:
+    """The text with each half of a surrogate pair that stands alone made U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(text)
+
+
+PLAIN: Final[Sequence[tuple[Any, Callable[[Any], Any]]]] = (
+    (Enum, lambda value: value.value),
+    (str, str.__str__),
+    (int, int),
+    (float, float),
+    (Decimal, _number),
+    (datetime, _moment),
+    (date, date.isoformat),
+    (time, time.isoformat),
+    (timedelta, timedelta.total_seconds),
+    (UUID, str),
+    (PathLike, fspath),
+    ((bytes, bytearray, memoryview), _text),
+    (BaseException, _failure),
+    (range, str),
+    (tuple, _tuple),
+    (Mapping, dict),
+    (AbstractSet, _listed),
+    (Sequence, list),
+)
+"""What becomes of a value that is not JSON's own: the first row whose type it has.
+
+An Enum becomes its value, numbers a number, a timedelta its seconds, times and paths and ids their text,
+bytes UTF-8 text or else base64, an exception `"ValueError: message"`, a namedtuple and any mapping an
+object, sets and sequences an array (a set in order, where it has one). A dataclass becomes an object,
+and what nothing here knows its `str()`.
+"""
+
+PLAIN_WHERE_IMPORTED: Final[Sequence[tuple[str, Sequence[str], Callable[[Any], Any]]]] = (
+    ("numpy", ("ndarray", "generic"), lambda value: value.tolist()),
+    ("pydantic.main", ("BaseModel",), dict),
+)
+"""The same for types of libraries that a program may not use: module, its classes, what is made of them."""

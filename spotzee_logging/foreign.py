@@ -1,0 +1,24 @@
+"""Calling code that is not ours: users' hooks, and the `__str__` of any value they log.
+
+Such code may raise anything, and neither the program that logs nor the thread that delivers may
+suffer for it. This is the one place that catches everything, so that every other `except` of the
+package can name what it expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def attempt(function: Callable[..., Result], *arguments: object) -> tuple[Result | None, Exception | None]:
+    """Call `function`; give what it returned and None, or None and the exception that it raised.
+
+    `KeyboardInterrupt` and `SystemExit` pass: they are meant for the program, not for us.
+    """
+    try:
+        return function(*arguments), None
+    except Exception as error:  # noqa: BLE001  foreign code; see the module's docstring
+        return None, error

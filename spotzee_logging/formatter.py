@@ -1,0 +1,141 @@
+"""`EventFormatter`: a tagged record becomes an `Event`, and an event its line of JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
+
+from spotzee_logging import timestamps
+from spotzee_logging.contact import NOBODY, RECORD_ATTRIBUTE, contact_of
+from spotzee_logging.encoding import encode_event
+from spotzee_logging.errors import InvalidEvent
+from spotzee_logging.event import Event, check_event, fields_of
+
+TAG: Final = "spotzee_event"
+"""The attribute that makes a record an event: a mapping (`EventTag`), a name, or an `Event`."""
+
+_NONE: Final = type(None)
+
+# Extras of a short tag that are fields of the event itself, and not of its data.
+_OWN_PLACES: Final = ("external_id", "anonymous_id", "user")
+
+# `taskName` from Python 3.12 on: a record may come here from a newer Python through a queue.
+_NEVER_DATA: Final = frozenset({*RESERVED_ATTRS, "taskName", TAG, RECORD_ATTRIBUTE, *_OWN_PLACES})
+
+
+class EventFormatter(BaseJsonFormatter):
+    """Makes the event of a tagged record; a python-json-logger formatter whose fields are the event's data.
+
+    :param fmt: attributes of the record that go into the data, in logging's way (`"%(levelname)s %(message)s"`)
+        or as a sequence of names. Default: none.
+    :param datefmt: how `asctime` is written where `fmt` names it.
+    :param style: how `fmt` is written: `%`, `{`, `$` or `,`.
+    :param validate: whether `fmt` is checked against `style`.
+    :param rename_fields: new names for fields of the data, old name to new.
+    :param static_fields: fields that every event's data gets; the call's own fields win.
+    :param defaults: the same, under `static_fields`.
+    :param reserved_attrs: names of extras that stay out of a short tag's data, besides logging's own
+        and those that start with `_`.
+
+    `format(record)` gives the event as one line of JSON, so that on a `FileHandler` it writes an event log.
+    A subclass that overrides `format` is asked by the handler too, and what it returns is checked again.
+    """
+
+    def __init__(
+        self,
+        fmt: str | Sequence[str] | None = None,
+        datefmt: str | None = None,
+        style: str = "%",
+        validate: bool = True,
+        *,
+        rename_fields: Mapping[str, str] | None = None,
+        static_fields: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        reserved_attrs: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(
+            () if fmt is None else fmt,  # the base would read None as "%(message)s"
+            datefmt,
+            style,
+            validate,
+            rename_fields=dict(rename_fields or {}),
+            static_fields=dict(static_fields or {}),
+            defaults=dict(defaults or {}),
+            reserved_attrs=[*_NEVER_DATA, *(reserved_attrs or ())],
+        )
+        self._takes_data_as_it_is = not (
+            self.rename_fields or self.static_fields or self.defaults or self._required_fields
+        )
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The fields of a tagged record's event, checked, with what they take from the contact.
+
+        Changes neither the record nor what it holds. Raises `InvalidEvent` where the tag breaks a rule of
+        the API, or where there is none.
+        """
+        fields = self._tagged(record)
+        contact = contact_of(record)
+        if contact is not NOBODY:
+            contact.apply_to(fields)
+        check_event(fields)
+        if "created_at" not in fields:
+            fields["created_at"] = timestamps.from_epoch(record.created)
+        return fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event of a tagged record as one line of JSON. Raises `InvalidEvent` as `fields` does."""
+        return encode_event(self.fields(record)).decode()
+
+    def _tagged(self, record: logging.LogRecord) -> dict[str, Any]:
+        tag = getattr(record, TAG, None)
+        if isinstance(tag, str):
+            return self._of_short_tag(record, tag)
+        if isinstance(tag, dict | Mapping):
+            fields = {**tag}
+        elif isinstance(tag, Event):
+            fields = fields_of(tag)
+        else:
+            _refuse_tag(tag)
+        if _NONE in map(type, fields.values()):
+            fields = {field: value for field, value in fields.items() if value is not None}
+        if not self._takes_data_as_it_is and isinstance(fields.get("data", {}), Mapping):
+            fields["data"] = self._data(record, fields.get("data", {}))
+        return fields
+
+    def _of_short_tag(self, record: logging.LogRecord, name: str) -> dict[str, Any]:
+        attributes = record.__dict__
+        reserved = self.reserved_attrs
+        data = {key: value for key, value in attributes.items() if key not in reserved and key[:1] != "_"}
+        if not self._takes_data_as_it_is:
+            data = self._data(record, data)
+        fields: dict[str, Any] = {"name": name, "data": data} if data else {"name": name}
+        for field in _OWN_PLACES:
+            if attributes.get(field) is not None:
+                fields[field] = attributes[field]
+        return fields
+
+    def _data(self, record: logging.LogRecord, given: Mapping[str, Any]) -> dict[str, Any]:
+        """python-json-logger's order: defaults, what `fmt` names, static fields, then what the call gave."""
+        named = {field: self._attribute(record, field) for field in self._required_fields}
+        fields = {**self.defaults, **named, **self.static_fields, **given}
+        return {self.rename_fields.get(field, field): value for field, value in fields.items()}
+
+    def _attribute(self, record: logging.LogRecord, field: str) -> Any:
+        if field == "message":
+            return record.getMessage()
+        if field == "asctime":
+            return self.formatTime(record, self.datefmt)
+        return getattr(record, field, None)
+
+
+def _refuse_tag(tag: object) -> NoReturn:
+    got = "has no spotzee_event" if tag is None else f"has a spotzee_event of type {type(tag).__name__}"
+    raise InvalidEvent(
+        f'a record {got}. Tag it with a mapping ({{"name": ..., "external_id": ...}}) or a name, '
+        "or keep it from this formatter by a filter.",
+        field=TAG,
+        reason="invalid_event",
+    )

@@ -1,0 +1,282 @@
+"""`SpotzeeHandler`: the door from logging. Tag test, event, bytes, buffer; nothing gets out of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from typing import Any, Final, cast
+
+from spotzee_logging import lifecycle
+from spotzee_logging.buffers.base import Buffer
+from spotzee_logging.buffers.memory import MemoryBuffer
+from spotzee_logging.client import ApiClient
+from spotzee_logging.diagnostics import LOGGER_NAME, Diagnostics
+from spotzee_logging.dispatcher import Dispatcher, is_sender
+from spotzee_logging.encoding import decode_event, decode_fields, encode_event
+from spotzee_logging.errors import EventDropped, InvalidEvent, InvalidSettings, SpotzeeError
+from spotzee_logging.event import Event, check_event, describe, fields_of, named
+from spotzee_logging.foreign import attempt
+from spotzee_logging.formatter import TAG, EventFormatter
+from spotzee_logging.reporting import Reporter
+from spotzee_logging.settings import BeforeSend, OnError, Settings, validated
+from spotzee_logging.stats import Ledger, Stats
+
+# What our transport logs; on a thread that sends, these lines are about the events, and never events.
+_TRANSPORT: Final = ("urllib3", "requests")
+_OURS_OR_TRANSPORT: Final = (LOGGER_NAME, *_TRANSPORT)
+
+
+class SpotzeeHandler(logging.Handler):
+    """Sends tagged log records to Spotzee as events, in batches, from a thread of its own.
+
+    :param api_key: the project's key (`sk_…` or `pk_…`); None: the variable `SPOTZEE_API_KEY`.
+    :param level: records below it are no concern of this handler; a number or a name.
+    :param buffer: where events wait; None: memory, bounded by `max_pending_bytes`.
+    :param settings: any of `Settings`; what is not given comes from the environment, then from defaults.
+
+    Raises `InvalidSettings` where a setting cannot be. Logging to it never raises and never waits, unless
+    `strict` or `overflow="block"` ask for it. A record is tagged by
+    `extra={"spotzee_event": {"name": ..., "external_id": ...}}`, or by a name alone; others pass it by.
+
+    It has a `MemoryHandler`'s habits: `capacity`, `flushLevel` and `flushOnClose` are attributes,
+    `shouldFlush(record)` may be overridden, `flush()` and `close()` do what they say there.
+    """
+
+    sends_events: Final = True
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        level: int | str = logging.NOTSET,
+        buffer: Buffer | None = None,
+        **settings: Any,
+    ) -> None:
+        # First: a handler that cannot be must not get into logging's list of handlers.
+        self._settings = valid = Settings.from_env(api_key=api_key, **settings)
+        super().__init__(level)
+        self._reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", valid.on_error))
+        self._buffer = _memory_buffer(valid) if buffer is None else buffer
+        self._dispatcher = Dispatcher(valid, self._buffer, ApiClient(valid), self._reporter)
+        self._before_send = cast("BeforeSend | None", valid.before_send)
+        self._last_handled = threading.local()
+        self._missed: tuple[int, int] | None = None
+        self.flushLevel = valid.flush_level
+        self.flushOnClose = True
+        self.setFormatter(None)
+
+    @property
+    def capacity(self) -> int:
+        """Pending events that wake the dispatcher, and the most in one request: 1 to 100."""
+        return self._dispatcher.schedule.capacity
+
+    @capacity.setter
+    def capacity(self, events: int) -> None:
+        self._dispatcher.schedule.capacity = validated("capacity", events)
+
+    @property
+    def flushLevel(self) -> int:  # noqa: N802  MemoryHandler's name
+        """A tagged record at this level or above wakes the dispatcher at once; a number or a name."""
+        return self._flush_level
+
+    @flushLevel.setter
+    def flushLevel(self, level: int | str) -> None:  # noqa: N802
+        self._flush_level: int = validated("flush_level", level)
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  logging's name
+        """Take an `EventFormatter`; None: one with no options. Raises `InvalidSettings` for any other."""
+        if fmt is not None and not isinstance(fmt, EventFormatter):
+            raise InvalidSettings(
+                f"SpotzeeHandler needs an EventFormatter, got {type(fmt).__name__}. "
+                "Leave the formatter out, or use spotzee_logging.EventFormatter.",
+                setting="formatter",
+            )
+        self.formatter: EventFormatter = fmt or EventFormatter()
+        # A subclass's own format() has the last word on what an event is.
+        self._has_own_format = type(self.formatter).format is not EventFormatter.format
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Turn an untagged record away, before any lock; filter and emit the others (see `Handler.handle`)."""
+        if not self.filters and getattr(record, TAG, None) is None:
+            return False
+        passed: Any = self.filter(record)
+        # From Python 3.12 on a filter may give another record in place of this one.
+        filtered = passed if isinstance(passed, logging.LogRecord) else record
+        if passed and getattr(filtered, TAG, None) is not None and not self._has_handled(record):
+            self.emit(filtered)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hold the record's event for delivery. Raises only `InvalidEvent`, and only where `strict`."""
+        if record.name.startswith(_OURS_OR_TRANSPORT) and _is_our_own(record):
+            return
+        try:
+            body_and_key = self._encoded(record)
+        except InvalidEvent as error:
+            self._reporter.turned_away(error)
+            if self._settings.strict:
+                raise
+        except Exception as error:  # noqa: BLE001  the first of the package's two walls
+            self._reporter.turned_away(
+                SpotzeeError(
+                    f"a tagged record of logger {record.name!r}: its event could not be made, "
+                    f"{type(self.formatter).__name__} raised {type(error).__name__}",
+                    reason="formatter_error",
+                )
+            )
+        else:
+            if body_and_key is not None:
+                self._hold(record, *body_and_key)
+
+    def shouldFlush(self, record: logging.LogRecord) -> bool:  # noqa: N802  MemoryHandler's name
+        """Whether the dispatcher is woken after this record: a full batch waits, or the level demands it."""
+        return self._buffer.unsealed >= self.capacity or record.levelno >= self._flush_level
+
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # logging ignores it
+        """Wait until what is pending now is delivered, rejected or dropped, and say whether it is.
+
+        :param timeout: the longest to wait, in seconds; None: `shutdown_timeout_seconds`.
+
+        Called while logging is being configured (the caller holds logging's module lock), or by what runs
+        on the delivering thread, it wakes the dispatcher and returns at once. Never raises.
+        """
+        full = self._settings.shutdown_timeout_seconds
+        seconds = full if timeout is None else timeout
+        if not lifecycle.may_wait():
+            seconds = 0.0
+        with lifecycle.process_exit.waiting():
+            is_settled = self._dispatcher.flush(lifecycle.process_exit.remaining_seconds(seconds))
+        self._missed = None if is_settled or seconds < full else self._progress()
+        return is_settled
+
+    def close(self) -> None:
+        """Deliver what is pending, within `shutdown_timeout_seconds`, and leave logging's list of handlers.
+
+        With `flushOnClose` False, what is pending is dropped instead, and counted. A handler that is still
+        on a logger goes on to work: others' configurations close handlers that they do not know. Never raises.
+        """
+        if not self.flushOnClose:
+            self._dispatcher.drop_pending("closed", "the handler was closed, and flushOnClose was False")
+        # logging.shutdown flushes, then closes: what a flush has just waited for in vain is not waited for twice.
+        elif self._missed != self._progress() and not self.flush() and lifecycle.may_wait():
+            self._say_undelivered()
+        self._reporter.diagnostics.say_left_out()
+        super().close()
+
+    def stats(self) -> Stats:
+        """The account of every event that was handed in, and of the requests made. Never raises."""
+        return self._reporter.ledger.snapshot(
+            pending_bytes=self._buffer.bytes, in_flight=self._dispatcher.in_flight
+        )
+
+    def _has_handled(self, record: logging.LogRecord) -> bool:
+        """Whether this very record came just before, as it does to a handler on a logger and its parent."""
+        last = getattr(self._last_handled, "record", None)
+        if last is None or last() is not record:
+            self._last_handled.record = weakref.ref(record)
+            return False
+        self._reporter.diagnostics.say(
+            "handled_twice",
+            logging.WARNING,
+            f"logger {record.name!r} reaches the same SpotzeeHandler twice, each event is sent once. "
+            "Take the handler off one of the loggers on its way.",
+        )
+        return True
+
+    def _encoded(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
+        """The event's bytes and its contact; None where it ends here, counted. Raises `InvalidEvent`."""
+        if self._has_own_format:
+            fields = decode_fields(self.format(record))
+            check_event(fields)
+        else:
+            fields = self.formatter.fields(record)
+        body = encode_event(fields)
+        if self._before_send is not None:
+            replaced = self._hooked(self._before_send, decode_event(body))
+            if replaced is None:
+                return None
+            fields, body = replaced, encode_event(replaced)
+        if len(body) > self._settings.max_event_bytes:
+            raise _too_large(fields, len(body), self._settings.max_event_bytes)
+        if self._settings.disabled:
+            self._reporter.ledger.turn_away(dropped="disabled")
+            return None
+        return body, fields.get("external_id") or fields["anonymous_id"]
+
+    def _hooked(self, before_send: BeforeSend, event: Event) -> dict[str, Any] | None:
+        """The fields of what the hook makes of an event; None where it drops it, or fails."""
+        result, failure = attempt(before_send, event)
+        if failure is None and isinstance(result, Event):
+            fields = fields_of(result)
+            check_event(fields)
+            return fields
+        if failure is None and result is None:
+            self._reporter.ledger.turn_away(dropped="before_send")
+            return None
+        problem = (
+            f"returned {type(result).__name__}" if failure is None else f"raised {type(failure).__name__}"
+        )
+        about = fields_of(event)
+        message = f"{describe(about)}: dropped, before_send {problem}. It must return an Event or None."
+        self._reporter.turned_away(EventDropped(message, reason="before_send_error", **named(about)), event)
+        return None
+
+    def _hold(self, record: logging.LogRecord, body: bytes, key: str) -> None:
+        self._reporter.ledger.accept()
+        self._dispatcher.put(body, key)
+        should_flush, failure = attempt(self.shouldFlush, record)
+        if should_flush:
+            if record.levelno < self._flush_level and self._buffer.unsealed >= self.capacity:
+                self._dispatcher.wake()  # full batches are due, and the rest may wait for its age
+            else:
+                self._dispatcher.deliver_soon()
+        elif failure is not None:
+            self._reporter.diagnostics.say(
+                "shouldFlush",
+                logging.ERROR,
+                f"shouldFlush raised {type(failure).__name__}; events wait for their age",
+            )
+        if lifecycle.process_exit.has_begun and not is_sender(threading.get_ident()) and not self.flush():
+            lifecycle.give_up_on(self._dispatcher)
+
+    def _progress(self) -> tuple[int, int]:
+        return self._buffer.position, self._buffer.oldest
+
+    def _say_undelivered(self) -> None:
+        if lifecycle.process_exit.has_begun:
+            lifecycle.give_up_on(self._dispatcher)
+            return
+        self._reporter.diagnostics.say(
+            "close",
+            logging.WARNING,
+            f"closed with {len(self._buffer)} events undelivered; the thread goes on to try until the process ends",
+        )
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Flush every live handler within one deadline; whether all that was pending is settled. Never raises.
+
+    :param timeout: the longest to wait, in seconds; None: the longest `shutdown_timeout_seconds` of theirs.
+    """
+    return lifecycle.flush_all(timeout)
+
+
+def _memory_buffer(settings: Settings) -> MemoryBuffer:
+    return MemoryBuffer(settings.max_pending_bytes, drops_oldest=settings.overflow == "drop_oldest")
+
+
+def _is_our_own(record: logging.LogRecord) -> bool:
+    if record.name.startswith(LOGGER_NAME):
+        return True
+    return is_sender(record.thread) or is_sender(threading.get_ident())
+
+
+def _too_large(fields: dict[str, Any], size_bytes: int, most_bytes: int) -> InvalidEvent:
+    return InvalidEvent(
+        f"{describe(fields)}: takes {size_bytes} bytes, and at most {most_bytes} are sent. "
+        "Put less into data, or raise max_event_bytes.",
+        field="data",
+        reason="event_too_large",
+        **named(fields),
+    )

@@ -1,0 +1,133 @@
+"""The turns in a process's life, once for the whole package: its exit, and a fork.
+
+Nothing is hooked before the first member registers, and members are held weakly.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Member(Protocol):
+    """Something with events pending that a process must not leave behind."""
+
+    @property
+    def shutdown_timeout_seconds(self) -> float:
+        """The longest that the process may wait for it."""
+
+    def flush_soon(self) -> None:
+        """Begin to deliver all that is pending, without waiting."""
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until it is delivered, rejected or dropped; whether it is."""
+
+    def give_up(self) -> int:
+        """Drop, counted, what is still pending; how many events that were."""
+
+    def begin_anew(self) -> None:
+        """Forget the parent's threads, locks, connections and events: this is a forked child."""
+
+
+_members: weakref.WeakSet[Member] = weakref.WeakSet()
+_install_lock = threading.RLock()
+_is_installed = False
+
+
+class _Exit:
+    """How far the process's exit is. What is waited in it, by whomever, comes out of one budget."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._waited_seconds = 0.0
+
+    def remaining_seconds(self, timeout_seconds: float) -> float:
+        """What is left of a member's timeout: all of it until the exit begins."""
+        return max(0.0, timeout_seconds - self._waited_seconds) if self.has_begun else timeout_seconds
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            if self.has_begun:
+                self._waited_seconds += time.monotonic() - started
+
+
+process_exit = _Exit()
+
+
+def register(member: Member) -> None:
+    """Have `member` flushed at the exit of the process, and begun anew in a forked child."""
+    global _is_installed  # noqa: PLW0603  hooks cannot be taken back, so they are installed once a process
+    _members.add(member)
+    with _install_lock:
+        if _is_installed:
+            return
+        _is_installed = True
+        # Runs before logging's own shutdown, which was registered when logging was imported.
+        atexit.register(_at_exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def members() -> list[Member]:
+    """Those that are alive."""
+    return list(_members)
+
+
+def flush_all(timeout_seconds: float | None = None) -> bool:
+    """Flush every member within one deadline (None: the longest shutdown timeout); whether all are empty."""
+    waiting = members()
+    if not may_wait():
+        timeout_seconds = 0.0
+    for member in waiting:
+        member.flush_soon()
+    if timeout_seconds is None:
+        timeout_seconds = max((member.shutdown_timeout_seconds for member in waiting), default=0.0)
+    deadline = time.monotonic() + process_exit.remaining_seconds(timeout_seconds)
+    with process_exit.waiting():
+        # A list: each is asked, also after one that did not make it.
+        return all([member.flush(max(0.0, deadline - time.monotonic())) for member in waiting])
+
+
+def may_wait() -> bool:
+    """Whether the calling thread may wait for another: not while it configures logging.
+
+    dictConfig, fileConfig and basicConfig close handlers holding logging's module lock, which the
+    delivering thread may need for its next line; a wait would be a deadlock until its timeout.
+    """
+    is_owned = getattr(getattr(logging, "_lock", None), "_is_owned", None)
+    return not (is_owned is not None and is_owned())
+
+
+def give_up_on(member: Member) -> None:
+    """Drop what the exit's budget was too short for, and say on stderr how many events that is."""
+    undelivered = member.give_up()
+    # Not through logging: its handlers are being closed, and the line must be seen.
+    if undelivered and sys.stderr is not None:
+        events = "1 event" if undelivered == 1 else f"{undelivered} events"
+        sys.stderr.write(f"spotzee_logging: {events} undelivered at exit\n")
+
+
+def _at_exit() -> None:
+    process_exit.has_begun = True
+    flush_all()
+    for member in members():
+        give_up_on(member)
+
+
+def _after_fork_in_child() -> None:
+    global _install_lock  # noqa: PLW0603  another thread of the parent may have held it
+    _install_lock = threading.RLock()
+    for member in members():
+        member.begin_anew()

@@ -1,0 +1,84 @@
+"""Every event that is not delivered is counted, told to `on_error`, and said: all three, here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from spotzee_logging.diagnostics import Diagnostics
+from spotzee_logging.encoding import decode_event
+from spotzee_logging.errors import EventDropped, EventRejected, SpotzeeError
+from spotzee_logging.event import Event, describe, fields_of, named
+from spotzee_logging.foreign import attempt
+from spotzee_logging.settings import OnError
+from spotzee_logging.stats import Ledger
+
+
+class Reporter:
+    """Ends events in the ledger, and tells the program of each."""
+
+    def __init__(self, ledger: Ledger, diagnostics: Diagnostics, on_error: OnError | None) -> None:
+        self.ledger = ledger
+        self.diagnostics = diagnostics
+        self._on_error = on_error
+
+    def begin_anew(self) -> None:
+        """Start from zero: in a forked child."""
+        self.ledger.begin_anew()
+        self.diagnostics.begin_anew()
+
+    def turned_away(self, error: SpotzeeError, event: Event | None = None) -> None:
+        """An event ended before it was pending: `error` says why, and under which reason."""
+        reason = error.reason or type(error).__name__
+        if isinstance(error, EventDropped):
+            self.ledger.turn_away(dropped=reason)
+        else:
+            self.ledger.turn_away(rejected=reason)
+        self._tell(event, error)
+        self.diagnostics.say(reason, logging.WARNING, str(error))
+
+    def rejected(self, bodies: Sequence[bytes], reason: str, why: str, request_id: str | None) -> None:
+        """Pending events were refused for good by the server, whose words `why` are."""
+        self.ledger.reject(reason, len(bodies))
+
+        def error_of(event: Event) -> SpotzeeError:
+            fields = fields_of(event)
+            message = f"{describe(fields)}: rejected, {why}"
+            return EventRejected(message, reason=reason, request_id=request_id, **named(fields))
+
+        self._tell_each(bodies, reason, error_of)
+
+    def dropped(self, bodies: Sequence[bytes], reason: str, why: str) -> None:
+        """Pending events were given up; `why` says why and what to do."""
+        self.ledger.drop(reason, len(bodies))
+
+        def error_of(event: Event) -> SpotzeeError:
+            fields = fields_of(event)
+            return EventDropped(f"{describe(fields)}: dropped, {why}", reason=reason, **named(fields))
+
+        self._tell_each(bodies, reason, error_of)
+
+    def _tell_each(
+        self, bodies: Sequence[bytes], kind: str, error_of: Callable[[Event], SpotzeeError]
+    ) -> None:
+        """Tell `on_error` of each, and say a line; the events are only read where somebody hears of them."""
+        for body in bodies:
+            is_due = self.diagnostics.is_due(kind)
+            if not is_due and self._on_error is None:
+                continue
+            event = decode_event(body)
+            error = error_of(event)
+            self._tell(event, error)
+            if is_due:
+                self.diagnostics.say_now(kind, logging.WARNING, str(error))
+
+    def _tell(self, event: Event | None, error: SpotzeeError) -> None:
+        if self._on_error is None:
+            return
+        _, failure = attempt(self._on_error, event, error)
+        if failure is not None:
+            self.diagnostics.say(
+                "on_error",
+                logging.ERROR,
+                f"on_error raised {type(failure).__name__}; what it was told stands",
+            )

@@ -1,0 +1,127 @@
+"""The account of every event: where it stands, or how it ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The account of one handler at one moment, in events unless a name says otherwise.
+
+    At all times `accepted == delivered + sum(rejected.values()) + sum(dropped.values()) + pending`.
+
+    :param accepted: every event handed in, good or bad.
+    :param delivered: taken over by the API.
+    :param rejected: refused for good, by reason: a word of ours (`invalid_event`, `event_too_large`,
+        `formatter_error`) or the `code` of the server's answer.
+    :param dropped: given up, by reason: `buffer_full`, `before_send`, `before_send_error`, `disabled`,
+        `closed`, `shutdown`.
+    :param pending: not yet one of these, those in flight among them.
+    :param pending_bytes: what they take in the buffer.
+    :param in_flight: of them, in a request that is under way.
+    :param requests: requests that were tried.
+    :param retries: of them, those that repeated an earlier one.
+    :param last_error: what the last request that failed met; None before any did.
+    :param last_delivery_at: when the API last took events over, in UTC; None before it did.
+    """
+
+    accepted: int = 0
+    delivered: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    pending: int = 0
+    pending_bytes: int = 0
+    in_flight: int = 0
+    requests: int = 0
+    retries: int = 0
+    last_error: str | None = None
+    last_delivery_at: datetime | None = None
+
+
+class Ledger:
+    """Keeps the account. Each event enters once and leaves `pending` once, in one step under one lock.
+
+    The lock is re-entrant: a signal's handler or a `__del__` that logs may come in between.
+    """
+
+    def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Start from zero, with a lock that nobody holds: in a forked child."""
+        self._lock = threading.RLock()
+        self._accepted = 0
+        self._delivered = 0
+        self._pending = 0
+        self._requests = 0
+        self._retries = 0
+        self._rejected: dict[str, int] = {}
+        self._dropped: dict[str, int] = {}
+        self._last_error: str | None = None
+        self._last_delivery_at: datetime | None = None
+
+    def accept(self) -> None:
+        """One event is pending."""
+        with self._lock:
+            self._accepted += 1
+            self._pending += 1
+
+    def turn_away(self, *, rejected: str = "", dropped: str = "") -> None:
+        """One event came in and ended at once, for the reason given."""
+        with self._lock:
+            self._accepted += 1
+            if rejected:
+                self._rejected[rejected] = self._rejected.get(rejected, 0) + 1
+            else:
+                self._dropped[dropped] = self._dropped.get(dropped, 0) + 1
+
+    def deliver(self, count: int) -> None:
+        """So many pending events were taken over by the API."""
+        with self._lock:
+            self._pending -= count
+            self._delivered += count
+            self._last_delivery_at = datetime.now(timezone.utc)
+
+    def reject(self, reason: str, count: int = 1) -> None:
+        """So many pending events were refused for good."""
+        with self._lock:
+            self._pending -= count
+            self._rejected[reason] = self._rejected.get(reason, 0) + count
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """So many pending events were given up."""
+        with self._lock:
+            self._pending -= count
+            self._dropped[reason] = self._dropped.get(reason, 0) + count
+
+    def request(self, *, is_retry: bool) -> None:
+        """A request is being tried."""
+        with self._lock:
+            self._requests += 1
+            self._retries += is_retry
+
+    def fail(self, error: str) -> None:
+        """A request failed."""
+        with self._lock:
+            self._last_error = error
+
+    def snapshot(self, *, pending_bytes: int, in_flight: int) -> Stats:
+        """The account as it stands."""
+        with self._lock:
+            return Stats(
+                accepted=self._accepted,
+                delivered=self._delivered,
+                rejected=dict(self._rejected),
+                dropped=dict(self._dropped),
+                pending=self._pending,
+                pending_bytes=pending_bytes,
+                in_flight=in_flight,
+                requests=self._requests,
+                retries=self._retries,
+                last_error=self._last_error,
+                last_delivery_at=self._last_delivery_at,
+            )

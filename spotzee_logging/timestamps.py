@@ -1,0 +1,81 @@
+"""Points in time as the API takes them: ISO 8601 with an offset, UTC unless it came with another."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timezone
+
+# The profile of ISO 8601 that RFC 3339 (section 5.6) allows, and around it what people write besides:
+# no offset, no seconds, no colon in the offset, a comma before the fraction, a date alone.
+_ISO_8601 = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})"
+    r"(?:[Tt ](?P<minutes>\d{2}:\d{2})(?P<seconds>:\d{2})?(?P<fraction>[.,]\d+)?"
+    r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
+)
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+# The last whole second and its text: records come many to a second, and formatting is most of the cost.
+# One tuple, replaced whole, so that threads need no lock.
+_cached_second: tuple[int, str] = (0, "1970-01-01T00:00:00")
+
+
+def from_epoch(seconds: float) -> str:
+    """The time of a record's `created` (seconds since 1970), in UTC with milliseconds.
+
+    >>> from_epoch(1777353240.25)
+    '2026-04-28T05:14:00.250Z'
+    """
+    global _cached_second  # noqa: PLW0603  a cache of one tuple
+    second, text = _cached_second
+    milliseconds = int((seconds - second) * 1000)
+    if not 0 <= milliseconds < 1000:
+        second = int(seconds // 1)
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        _cached_second = (second, text)
+        milliseconds = int((seconds - second) * 1000)
+    return f"{text}.{milliseconds:03d}Z"
+
+
+def from_datetime(moment: datetime) -> str:
+    """The same instant in UTC, with milliseconds, or microseconds where it has them; naive counts as UTC.
+
+    Raises ValueError or OverflowError where the instant lies outside of what `datetime` holds in UTC.
+
+    >>> from_datetime(datetime(2026, 4, 28, 5, 14))
+    '2026-04-28T05:14:00.000Z'
+    """
+    aware = moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    precision = "microseconds" if aware.microsecond % 1000 else "milliseconds"
+    return aware.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def from_text(text: str) -> str:
+    """An ISO 8601 text, kept to the letter where it is one of RFC 3339; without an offset it counts as UTC.
+
+    Raises ValueError where it is no ISO 8601, or no such day or time exists.
+
+    >>> from_text("2026-04-28T15:14:00+10:00"), from_text("2026-04-28 05:14")
+    ('2026-04-28T15:14:00+10:00', '2026-04-28T05:14:00Z')
+    """
+    match = _ISO_8601.fullmatch(text)
+    if match is None:
+        raise ValueError("no ISO 8601 time")
+    parts = {name: value or "" for name, value in match.groupdict().items()}
+    minutes, seconds = parts["minutes"] or "00:00", parts["seconds"] or ":00"
+    offset = _offset(parts["offset"])
+    # Only whether such a moment exists; a leap second (:60) does, though datetime does not know it.
+    existing = ":59" if seconds == ":60" else seconds
+    datetime.fromisoformat(f"{parts['date']}T{minutes}{existing}{offset.replace('Z', '+00:00')}")
+    if _RFC_3339.fullmatch(text):
+        return text
+    return f"{parts['date']}T{minutes}{seconds}{parts['fraction'].replace(',', '.')}{offset}"
+
+
+def _offset(text: str) -> str:
+    """`Z`, or hours and minutes with a colon between them; nothing counts as UTC."""
+    if text in {"", "Z", "z"}:
+        return "Z"
+    digits = text[1:].replace(":", "")
+    return f"{text[0]}{digits[:2]}:{digits[2:] or '00'}"
