@@ -151,7 +151,7 @@ def _seconds_until(moment: str, now: str) -> float:
 
 
 def _cause(error: BaseException) -> str:
-    """The kind of a failure, and what the system said of it; a whole message could show a proxy's password."""
+    """The kind of a failure, and what the system said; a whole message could show a proxy's password."""
     innermost = error
     while (inner := _inner(innermost)) is not None:
         innermost = inner
@@ -163,7 +163,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    """What a failure of requests or urllib3 was made from; they keep it as `reason`, an argument or a cause."""
+    """What a failure of requests or urllib3 was made from: its `reason`, an argument or its cause."""
     reason = getattr(error, "reason", None)
     candidates = (reason, *error.args[:2], error.__cause__)
     return next((each for each in candidates if isinstance(each, BaseException)), None)

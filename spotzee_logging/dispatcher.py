@@ -52,7 +52,7 @@ class Dispatcher:
     happens on the thread, which starts with the first event.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its four parts, and two that tests hand in
         self,
         settings: Settings,
         buffer: Buffer,
@@ -109,7 +109,7 @@ class Dispatcher:
         return 0 if batch is None else len(batch.events)
 
     def put(self, body: bytes, key: str) -> None:
-        """Hold one event for delivery. Waits for nothing, unless `overflow` is "block" and the buffer full."""
+        """Hold one event for delivery; waits only where `overflow` is "block" and the buffer full."""
         dropped = self.buffer.put(body, key)
         if dropped:
             dropped = self._put_into_full(body, key) if self._block_seconds else dropped
@@ -231,7 +231,7 @@ class Dispatcher:
             return True
 
     def _step(self) -> bool:
-        """Wait for what is due next, or deliver it; False when there was nothing for so long that the thread ends."""
+        """Wait for what is due next, or deliver it; False where nothing came for so long that it ends."""
         # Before the buffer is asked: an event that is put after that finds the flag, and leaves a note.
         self._is_idle = True
         delay = self.schedule.delay_seconds(self.buffer)

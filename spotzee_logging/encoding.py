@@ -28,7 +28,7 @@ from spotzee_logging.foreign import attempt
 try:
     import orjson
 except ImportError:
-    orjson = None  # type: ignore[assignment]  # optional; everything below asks
+    orjson = None  # type: ignore[assignment]  # everything below asks
 
 MAX_DEPTH: Final = 64
 """Levels of nesting that arrive; what lies deeper becomes null."""
@@ -85,15 +85,17 @@ if orjson is not None:
         orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
     )
 
+    _dumps, _CannotEncode = orjson.dumps, orjson.JSONEncodeError
+
     def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:
         try:
-            body = orjson.dumps(fields, default=_made_plain, option=_OPTIONS)
-        except orjson.JSONEncodeError:
+            body = _dumps(fields, default=_made_plain, option=_OPTIONS)
+        except _CannotEncode:
             return None
         return _cut_to_size(body)
 
     def _write(tree: Any) -> bytes:
-        return _cut_to_size(orjson.dumps(tree))
+        return _cut_to_size(_dumps(tree))
 
     def _cut_to_size(body: bytes) -> bytes:
         # orjson's bytes keep their whole first allocation, KiB for the smallest event; a copy does not.
@@ -210,7 +212,8 @@ def _listed(value: AbstractSet[Any]) -> list[Any]:
 
 
 def _tuple(value: tuple[Any, ...]) -> Any:
-    return value._asdict() if hasattr(value, "_asdict") else tuple(value)
+    as_dict = getattr(value, "_asdict", None)
+    return tuple(value) if as_dict is None else as_dict()
 
 
 def _unicode(text: str) -> str:

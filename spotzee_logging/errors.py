@@ -30,7 +30,7 @@ class SpotzeeError(Exception):
     :param reason: the word that `Stats` counts it under.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  named, and most of them None
         self,
         message: str,
         *,

@@ -29,8 +29,8 @@ _NEVER_DATA: Final = frozenset({*RESERVED_ATTRS, "taskName", TAG, RECORD_ATTRIBU
 class EventFormatter(BaseJsonFormatter):
     """Makes the event of a tagged record; a python-json-logger formatter whose fields are the event's data.
 
-    :param fmt: attributes of the record that go into the data, in logging's way (`"%(levelname)s %(message)s"`)
-        or as a sequence of names. Default: none.
+    :param fmt: attributes of the record that go into the data, in logging's way (`"%(levelname)s"`) or as a
+        sequence of names. Default: none.
     :param datefmt: how `asctime` is written where `fmt` names it.
     :param style: how `fmt` is written: `%`, `{`, `$` or `,`.
     :param validate: whether `fmt` is checked against `style`.
@@ -44,7 +44,7 @@ class EventFormatter(BaseJsonFormatter):
     A subclass that overrides `format` is asked by the handler too, and what it returns is checked again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  those of python-json-logger that act on an event
         self,
         fmt: str | Sequence[str] | None = None,
         datefmt: str | None = None,

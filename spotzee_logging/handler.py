@@ -92,12 +92,12 @@ class SpotzeeHandler(logging.Handler):
                 "Leave the formatter out, or use spotzee_logging.EventFormatter.",
                 setting="formatter",
             )
-        self.formatter: EventFormatter = fmt or EventFormatter()
+        self.formatter = self._formatter = fmt or EventFormatter()
         # A subclass's own format() has the last word on what an event is.
-        self._has_own_format = type(self.formatter).format is not EventFormatter.format
+        self._has_own_format = type(self._formatter).format is not EventFormatter.format
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """Turn an untagged record away, before any lock; filter and emit the others (see `Handler.handle`)."""
+        """Turn an untagged record away before any lock; filter and emit the others."""
         if not self.filters and getattr(record, TAG, None) is None:
             return False
         passed: Any = self.filter(record)
@@ -153,12 +153,12 @@ class SpotzeeHandler(logging.Handler):
     def close(self) -> None:
         """Deliver what is pending, within `shutdown_timeout_seconds`, and leave logging's list of handlers.
 
-        With `flushOnClose` False, what is pending is dropped instead, and counted. A handler that is still
-        on a logger goes on to work: others' configurations close handlers that they do not know. Never raises.
+        With `flushOnClose` False, what is pending is dropped instead, and counted. A handler that is still on
+        a logger goes on to work: others' configurations close handlers they do not know. Never raises.
         """
         if not self.flushOnClose:
             self._dispatcher.drop_pending("closed", "the handler was closed, and flushOnClose was False")
-        # logging.shutdown flushes, then closes: what a flush has just waited for in vain is not waited for twice.
+        # logging.shutdown flushes, then closes: what a flush has waited for in vain is not waited for twice.
         elif self._missed != self._progress() and not self.flush() and lifecycle.may_wait():
             self._say_undelivered()
         self._reporter.diagnostics.say_left_out()
@@ -190,7 +190,7 @@ class SpotzeeHandler(logging.Handler):
             fields = decode_fields(self.format(record))
             check_event(fields)
         else:
-            fields = self.formatter.fields(record)
+            fields = self._formatter.fields(record)
         body = encode_event(fields)
         if self._before_send is not None:
             replaced = self._hooked(self._before_send, decode_event(body))
@@ -250,7 +250,7 @@ class SpotzeeHandler(logging.Handler):
         self._reporter.diagnostics.say(
             "close",
             logging.WARNING,
-            f"closed with {len(self._buffer)} events undelivered; the thread goes on to try until the process ends",
+            f"closed with {len(self._buffer)} events undelivered; delivery goes on until the process ends",
         )
 
 

@@ -23,18 +23,23 @@ class Member(Protocol):
     @property
     def shutdown_timeout_seconds(self) -> float:
         """The longest that the process may wait for it."""
+        ...
 
     def flush_soon(self) -> None:
         """Begin to deliver all that is pending, without waiting."""
+        ...
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until it is delivered, rejected or dropped; whether it is."""
+        ...
 
     def give_up(self) -> int:
         """Drop, counted, what is still pending; how many events that were."""
+        ...
 
     def begin_anew(self) -> None:
         """Forget the parent's threads, locks, connections and events: this is a forked child."""
+        ...
 
 
 _members: weakref.WeakSet[Member] = weakref.WeakSet()
@@ -96,8 +101,9 @@ def flush_all(timeout_seconds: float | None = None) -> bool:
         timeout_seconds = max((member.shutdown_timeout_seconds for member in waiting), default=0.0)
     deadline = time.monotonic() + process_exit.remaining_seconds(timeout_seconds)
     with process_exit.waiting():
-        # A list: each is asked, also after one that did not make it.
-        return all([member.flush(max(0.0, deadline - time.monotonic())) for member in waiting])
+        # Each is asked, also after one that did not make it.
+        settled = [member.flush(max(0.0, deadline - time.monotonic())) for member in waiting]
+    return all(settled)
 
 
 def may_wait() -> bool:

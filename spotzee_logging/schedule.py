@@ -39,7 +39,7 @@ class Schedule:
         self._may_hurry = False
 
     def ask_for(self, position: int, *, may_hurry: bool) -> None:
-        """What was put before `position` is due now; `may_hurry`: with one try before a backoff of ours ends."""
+        """What was put before `position` is due now; `may_hurry`: with one try during a backoff of ours."""
         self._flush_position = max(self._flush_position, position)
         self._may_hurry = self._may_hurry or may_hurry
 
@@ -65,7 +65,7 @@ class Schedule:
         self._backoff_until = self._refused_until = 0.0
 
     def fail(self, retry_after_seconds: float | None) -> float:
-        """A request failed: how long to wait, by the server's word where it gave one, and from then on by ours.
+        """A request failed: how long to wait, at least as the server asked, where it did.
 
         Ours doubles from half a second to a minute, with full jitter. The server's holds for flushes too,
         up to 15 minutes.

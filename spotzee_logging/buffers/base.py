@@ -43,30 +43,37 @@ class Buffer(Protocol):
 
     def __len__(self) -> int:
         """Events held, those of taken batches among them."""
+        ...
 
     @property
     def bytes(self) -> int:
         """What the events held take, as JSON."""
+        ...
 
     @property
     def unsealed(self) -> int:
         """Events held that are in no batch yet."""
+        ...
 
     @property
     def has_sealed(self) -> bool:
         """Whether a batch that was released, or made by a split, waits to be taken."""
+        ...
 
     @property
     def position(self) -> int:
         """How many events were ever put: the position of the next."""
+        ...
 
     @property
     def oldest(self) -> int:
         """The position of the oldest event held; `position` where none is."""
+        ...
 
     @property
     def oldest_put_at(self) -> float | None:
-        """When the oldest unsealed event was put, or a little before (monotonic seconds); None without one."""
+        """When the oldest unsealed event was put, or a little before, in monotonic seconds; or None."""
+        ...
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         """Hold one more event; gives the events dropped for want of room, itself perhaps.
@@ -75,33 +82,42 @@ class Buffer(Protocol):
         :param key: its contact's id; events of one key are delivered in the order they were put.
         :param wait_seconds: how long to wait for room.
         """
+        ...
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
         """The next batch, of at most so many events and bytes (one event may be larger); or None."""
+        ...
 
     def ack(self, batch: Batch) -> bool:
         """The batch was delivered, its events leave; False where it is held no more."""
+        ...
 
     def release(self, batch: Batch) -> bool:
         """The batch is to be taken again, first and unchanged; False where it is held no more."""
+        ...
 
     def split(self, batch: Batch, groups: Sequence[Sequence[int]]) -> Sequence[Batch]:
         """Make of the batch one for each group of indexes, under new keys, to be taken first and in order.
 
         Every index must stand in one group; raises ValueError where it does not.
         """
+        ...
 
     def reject(self, batch: Batch, indexes: Iterable[int], reason: str) -> Sequence[Body]:
         """The events at these indexes leave; the rest, if any, is a new batch, to be taken first.
 
         Gives the events that left: none where the batch is held no more.
         """
+        ...
 
     def abandon(self) -> Sequence[Body]:
         """Let go of every event, of taken batches too; those that were held."""
+        ...
 
     def begin_anew(self) -> None:
         """In a forked child: hold nothing, what there is stays the parent's."""
+        ...
 
     def close(self) -> None:
         """Free what the buffer uses beside memory."""
+        ...
