@@ -1,0 +1,108 @@
+"""What the tests share: a strict server, handlers that are closed, loggers that nobody else uses."""
+
+import itertools
+import json
+import logging
+import os
+import pathlib
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from spotzee_logging import SpotzeeHandler, clear_contact
+from spotzee_logging.sandbox import Sandbox
+
+SCHEMA = json.loads((pathlib.Path(__file__).parent / "contract" / "events.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(
+    SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+)
+
+
+def pytest_configure():
+    for name in list(os.environ):
+        if name.startswith("SPOTZEE_"):
+            del os.environ[name]
+
+
+@pytest.fixture
+def sandbox():
+    """A sandbox; afterwards, every body that it was sent must keep the contract's own schema."""
+    with Sandbox() as running:
+        yield running
+        for request in running.requests():
+            if request["path"].endswith("/events") and request["body"] is not None:
+                VALIDATOR.validate(json.loads(request["body"]))
+
+
+@pytest.fixture
+def make_handler(sandbox):
+    """Makes handlers that send to the sandbox, and closes them."""
+    made = []
+
+    def make(api_key="sk_test", **settings):
+        settings.setdefault("base_url", sandbox.url)
+        made.append(SpotzeeHandler(api_key, **settings))
+        return made[-1]
+
+    yield make
+    for handler in made:
+        handler.flushOnClose = False
+        handler.close()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def make_logger():
+    """Makes loggers of new names, at DEBUG, with the given handlers and none above them."""
+
+    made = []
+
+    def make(*handlers, name=None, propagate=False):
+        logger = logging.getLogger(name or f"shop{next(_numbers)}")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = propagate
+        for handler in handlers:
+            logger.addHandler(handler)
+        made.append(logger)
+        return logger
+
+    yield make
+    for logger in made:
+        logger.handlers.clear()
+        logger.filters.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_contact():
+    """No test inherits who was acting in another."""
+    clear_contact()
+    yield
+    clear_contact()
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Runs a program in a Python of its own, and gives its CompletedProcess with stdout and stderr as text."""
+
+    def run(source, *arguments, timeout=60, check=True, **environment):
+        program = tmp_path / "program.py"
+        program.write_text(source)
+        return subprocess.run(
+            [sys.executable, "-W", "error", str(program), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=check,
+            env={**os.environ, **environment},
+        )
+
+    return run
+
+
+def tag(number=0, **fields):
+    """A tag that keeps every rule."""
+    return {"name": "order_placed", "external_id": "cust_001", "data": {"number": number}, **fields}
