@@ -6,12 +6,11 @@ A wrong link of two people cannot be undone, so what is merged and what is not i
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextvars import ContextVar, Token
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, ParamSpec, TypeVar, cast
@@ -75,6 +74,11 @@ NOBODY: Final = Contact()
 
 _current: ContextVar[Contact] = ContextVar("spotzee_contact", default=NOBODY)
 
+# Each `with contact(...)` that is open here, with who was acting around it. Not the variable's own tokens:
+# one contact may be entered by many threads and tasks at once, and a framework may leave it in another
+# context than it was entered in, where a token raises.
+_open: ContextVar[tuple[tuple[object, Contact], ...]] = ContextVar("spotzee_open_contacts", default=())
+
 
 class contact:  # noqa: N801  read as a word at the call, like contextlib's own
     """Bind who is acting for the events logged inside; a context manager, and a decorator.
@@ -103,31 +107,31 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
         user: UserFields | None = None,
     ) -> None:
         self._contact = _made(external_id, anonymous_id, user)
-        self._tokens: list[Token[Contact]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_bind(self._contact))
+        _open.set((*_open.get(), (self, _current.get())))
+        _bind(self._contact)
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._tokens.pop())
+        _leave(self)
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """Bind the contact around each call of `function`."""
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            name = getattr(function, "__qualname__", repr(function))  # a partial has none
             raise TypeError(
-                f"contact(...) cannot decorate the generator {function.__qualname__}: "
+                f"contact(...) cannot decorate the generator {name}: "
                 "put `with contact(...):` around what it logs, inside it."
             )
-        bound = self._contact
 
         @functools.wraps(function)
         def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            with _binding(bound):
+            with self:
                 return function(*args, **kwargs)
 
         @functools.wraps(function)
         async def call_async(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
-            with _binding(bound):
+            with self:
                 return await cast("Callable[Parameters, Awaitable[Any]]", function)(*args, **kwargs)
 
         return cast(
@@ -159,15 +163,15 @@ def get_contact() -> Contact:
 class ContactFilter(logging.Filter):
     """Copies the contact of the call onto the record, for handlers that work elsewhere.
 
-    Put it on a `QueueHandler`, whose listener formats in a thread (or process) that knows no contact.
-    A record that has one already keeps it. The copy is a dict of plain values, so that it pickles.
+    Put it on a `QueueHandler`, whose listener formats in a thread (or process) that knows no contact, or on
+    a `MemoryHandler`, whose target formats in the context of whoever fills it. A record that has one already
+    keeps it. The copy is a dict of plain values, so that it pickles.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, with `record.spotzee_contact` where somebody is bound."""
-        current = _current.get()
-        if current is not NOBODY and not hasattr(record, RECORD_ATTRIBUTE):
-            setattr(record, RECORD_ATTRIBUTE, _as_dict(current))
+        """Let every record pass, with `record.spotzee_contact`, also where it says that nobody is bound."""
+        if not hasattr(record, RECORD_ATTRIBUTE):
+            setattr(record, RECORD_ATTRIBUTE, _as_dict(_current.get()))
         return True
 
 
@@ -184,17 +188,26 @@ def _as_dict(bound: Contact) -> dict[str, Any]:
     return {"external_id": bound.external_id, "anonymous_id": bound.anonymous_id, "user": user}
 
 
-@contextlib.contextmanager
-def _binding(inner: Contact) -> Iterator[None]:
-    token = _bind(inner)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def _bind(inner: Contact) -> None:
+    _current.set(inner.within(_current.get()))
 
 
-def _bind(inner: Contact) -> Token[Contact]:
-    return _current.set(inner.within(_current.get()))
+def _leave(opener: object) -> None:
+    """Close what `opener` opened last in this context, if anything: who acted around it acts again.
+
+    Where another was opened since, as by a generator that is not yet at its end, that one stays open.
+    """
+    levels = _open.get()
+    for index in reversed(range(len(levels))):
+        if levels[index][0] is not opener:
+            continue
+        outer, above = levels[index][1], levels[index + 1 :]
+        if above:
+            above = ((above[0][0], outer), *above[1:])
+        else:
+            _current.set(outer)
+        _open.set((*levels[:index], *above))
+        return
 
 
 def _made(external_id: Any, anonymous_id: Any, user: Any) -> Contact:

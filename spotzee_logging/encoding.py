@@ -11,6 +11,7 @@ import base64
 import json
 import math
 import sys
+from collections import UserString
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
@@ -141,11 +142,10 @@ def _plain_container(value: Any, depth: int, above: frozenset[int]) -> Any:
 
 
 def _plain_key(key: Any) -> str:
-    if type(key) not in _JSON_TYPES:
-        key, _ = attempt(_made_plain, key)
-    if key is None or type(key) is bool:
-        return str(_JSON_WORDS[key])
-    text, _ = attempt(str, key)
+    made, failure = (key, None) if type(key) in _JSON_TYPES else attempt(_made_plain, key)
+    if failure is None and (made is None or type(made) is bool):
+        return str(_JSON_WORDS[made])
+    text, failure = (None, failure) if failure is not None else attempt(str, made)
     return f"<{type(key).__name__}>" if text is None else _unicode(text)
 
 
@@ -182,16 +182,17 @@ def _one_step(value: Any) -> Any:
 
 
 def _classes(module: str, names: Iterable[str]) -> tuple[type, ...]:
-    return tuple(getattr(sys.modules[module], name) for name in names)
+    # Another thread may be in the midst of that import: what is not there yet is no value's class.
+    return tuple(getattr(sys.modules[module], name) for name in names if hasattr(sys.modules[module], name))
 
 
 def _number(value: Decimal) -> float:
     return float(value)  # a Decimal beyond a double's range becomes infinite here, and null later
 
 
-def _moment(value: datetime) -> str | None:
-    is_time = value == value  # noqa: PLR0124  pandas.NaT is a datetime that does not equal itself
-    return timestamps.from_datetime(value) if is_time else None
+def _bare(value: str) -> str:
+    # A subclass may say anything in its own __str__; a proxy (werkzeug's, say) only claims to be a str.
+    return str.__str__(value) if issubclass(type(value), str) else str(value)
 
 
 def _text(value: bytes | bytearray | memoryview) -> str:
@@ -227,15 +228,14 @@ def _unicode(text: str) -> str:
 
 PLAIN: Final[Sequence[tuple[Any, Callable[[Any], Any]]]] = (
     (Enum, lambda value: value.value),
-    (str, str.__str__),
+    (str, _bare),
     (int, int),
     (float, float),
     (Decimal, _number),
-    (datetime, _moment),
-    (date, date.isoformat),
-    (time, time.isoformat),
-    (timedelta, timedelta.total_seconds),
-    (UUID, str),
+    (datetime, timestamps.from_datetime),
+    ((date, time), lambda value: value.isoformat()),
+    (timedelta, lambda value: value.total_seconds()),
+    ((UUID, UserString), str),
     (PathLike, fspath),
     ((bytes, bytearray, memoryview), _text),
     (BaseException, _failure),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import math
 import os
 import pkgutil
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, NamedTuple, NoReturn
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from spotzee_logging.errors import InvalidSettings, SpotzeeError, did_you_mean
 from spotzee_logging.event import Event
+from spotzee_logging.foreign import attempt
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -224,11 +225,11 @@ def _parsed(name: str, row: Row, text: str) -> Any:
     text = text.strip()
     if row.may_be_none and text.lower() == "none":
         return None
-    try:
-        return _PARSERS.get(row.kind, str)(text)
-    except ValueError:
+    parsed, failure = attempt(_PARSERS.get(row.kind, str), text)
+    if failure is not None:
         words = "on or off" if row.kind == "flag" else "a number"
         _refuse(env_variable(name), f"is not {words}", f"It sets {name}: {row.meaning}.")
+    return _valid(env_variable(name), row, parsed)
 
 
 def _parse_flag(text: str) -> bool:
@@ -237,17 +238,30 @@ def _parse_flag(text: str) -> bool:
     raise ValueError
 
 
-_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {"count": int, "seconds": float, "flag": _parse_flag}
+def _parse_level(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "count": int,
+    "seconds": float,
+    "flag": _parse_flag,
+    "level": _parse_level,
+}
+
+# The longest that Python's locks and sockets wait; they raise at more.
+_MOST_OF_KIND: Final[Mapping[str, float]] = {"count": sys.maxsize, "seconds": threading.TIMEOUT_MAX}
 
 
 def _valid_number(name: str, row: Row, value: Any) -> Any:
     types, words = ((int,), "a whole number") if row.kind == "count" else ((int, float), "a number")
     if isinstance(value, bool) or not isinstance(value, types):
         _refuse(name, f"must be {words}, got {type(value).__name__}", f"It is {row.meaning}.")
-    least, most = row.minimum or 0, sys.maxsize if row.maximum is None else row.maximum
-    if not math.isfinite(value) or not least <= value <= most:
-        bounds = f"at least {least}" if row.maximum is None else f"from {least} to {most}"
-        _refuse(name, f"must be {bounds}, got {value}", f"It is {row.meaning}.")
+    least, most = row.minimum or 0, _MOST_OF_KIND[row.kind] if row.maximum is None else row.maximum
+    if not least <= value <= most:  # NaN is neither
+        bounds = f"from {least} to {most:.0f}" if row.maximum or value > most else f"at least {least}"
+        got = "more" if value > sys.maxsize else value  # an int may have more digits than Python prints
+        _refuse(name, f"must be {bounds}, got {got}", f"It is {row.meaning}.")
     return value
 
 
@@ -261,13 +275,13 @@ def _valid_choice(name: str, row: Row, value: Any) -> str:
     if value not in row.choices:
         remedy = f"{did_you_mean(value, row.choices)} Give one of {', '.join(row.choices)}."
         _refuse(name, "is none of those that there are", remedy.lstrip())
-    return str(value)
+    return row.choices[row.choices.index(value)]  # a str-Enum's member equals its choice, and is more than it
 
 
 def _valid_text(name: str, _: Row, value: Any) -> str:
-    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+    if not isinstance(value, str) or not value.strip() or not value.isascii() or not value.isprintable():
         _refuse(name, "must be printable ASCII text", 'Give it as in "2026-04-28".')
-    return value
+    return value.strip()  # a header must not begin with white space
 
 
 def _valid_level(name: str, _: Row, value: Any) -> int:
@@ -282,10 +296,9 @@ def _valid_callable(name: str, _: Row, value: Any) -> Any:
         return value
     if not isinstance(value, str):
         _refuse(name, f"must be a callable, got {type(value).__name__}", _CALLABLE_REMEDY)
-    try:
-        found = pkgutil.resolve_name(value)
-    except (ValueError, ImportError, AttributeError) as error:
-        raise _error(name, f"names {value!r}, which cannot be imported", _CALLABLE_REMEDY) from error
+    found, failure = attempt(pkgutil.resolve_name, value)
+    if failure is not None:
+        raise _error(name, f"names {value!r}, which cannot be imported", _CALLABLE_REMEDY) from failure
     if not callable(found):
         _refuse(name, f"names {value!r}, which is not callable", _CALLABLE_REMEDY)
     return found
@@ -317,9 +330,9 @@ def _valid_url(name: str, _: Row, value: Any) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError:
         _refuse(name, "is no URL", _URL_REMEDY)
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
         _refuse(name, "is no http(s) URL", _URL_REMEDY)
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    if "?" in url or "#" in url or "@" in parts.netloc:
         _refuse(name, "has a user, a query or a fragment, which would travel with every event", _URL_REMEDY)
     if parts.path.endswith("/events"):
         _refuse(name, "ends in /events, which is added to it", "Leave /events off.")

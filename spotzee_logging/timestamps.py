@@ -7,11 +7,12 @@ import time
 from datetime import datetime, timezone
 
 # The profile of ISO 8601 that RFC 3339 (section 5.6) allows, and around it what people write besides:
-# no offset, no seconds, no colon in the offset, a comma before the fraction, a date alone.
+# no offset, no seconds, no colon in the offset, a comma before the fraction, a date alone. Hours and the
+# offset's minutes are held here: some Pythons' datetime takes 24:00, and all take an offset of +10:75.
 _ISO_8601 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
-    r"(?:[Tt ](?P<minutes>\d{2}:\d{2})(?P<seconds>:\d{2})?(?P<fraction>[.,]\d+)?"
-    r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?)?",
+    r"(?:[Tt ](?P<minutes>(?:[01]\d|2[0-3]):\d{2})(?:(?P<seconds>:\d{2})(?P<fraction>[.,]\d+)?)?"
+    r"(?P<offset>[Zz]|[+-]\d{2}(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -28,24 +29,29 @@ def from_epoch(seconds: float) -> str:
     '2026-04-28T05:14:00.250Z'
     """
     global _cached_second  # noqa: PLW0603  a cache of one tuple
+    whole, fraction = divmod(seconds, 1)
+    # To the microsecond first, as datetime does: of .001 s a double holds a little less, which is no .000.
+    microseconds = round(fraction * 1_000_000)
+    if microseconds == 1_000_000:
+        whole, microseconds = whole + 1, 0
     second, text = _cached_second
-    milliseconds = int((seconds - second) * 1000)
-    if not 0 <= milliseconds < 1000:
-        second = int(seconds // 1)
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        _cached_second = (second, text)
-        milliseconds = int((seconds - second) * 1000)
-    return f"{text}.{milliseconds:03d}Z"
+    if second != whole:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        _cached_second = (int(whole), text)
+    return f"{text}.{microseconds // 1000:03d}Z"
 
 
 def from_datetime(moment: datetime) -> str:
     """The same instant in UTC, with milliseconds, or microseconds where it has them; naive counts as UTC.
 
-    Raises ValueError or OverflowError where the instant lies outside of what `datetime` holds in UTC.
+    Raises ValueError or OverflowError where the instant lies outside of what `datetime` holds in UTC, and
+    for pandas' NaT, a datetime that is none.
 
     >>> from_datetime(datetime(2026, 4, 28, 5, 14))
     '2026-04-28T05:14:00.000Z'
     """
+    if moment != moment:  # noqa: PLR0124  NaT alone does not equal itself
+        raise ValueError("not a time")
     aware = moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
     precision = "microseconds" if aware.microsecond % 1000 else "milliseconds"
     return aware.replace(tzinfo=None).isoformat(timespec=precision) + "Z"

@@ -67,7 +67,7 @@ class Buffer(Protocol):
 
     @property
     def oldest(self) -> int:
-        """The position of the oldest event held; `position` where none is."""
+        """The position of the oldest event held, or a little before it; `position` where none is held."""
         ...
 
     @property
@@ -77,6 +77,8 @@ class Buffer(Protocol):
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         """Hold one more event; gives the events dropped for want of room, itself perhaps.
+
+        None is dropped in vain: where no number of them would make room, the new one alone is.
 
         :param body: its JSON.
         :param key: its contact's id; events of one key are delivered in the order they were put.
@@ -106,7 +108,8 @@ class Buffer(Protocol):
     def reject(self, batch: Batch, indexes: Iterable[int], reason: str) -> Sequence[Body]:
         """The events at these indexes leave; the rest, if any, is a new batch, to be taken first.
 
-        Gives the events that left: none where the batch is held no more.
+        Gives the events that left, in their order: none where the batch is held no more. Where none is to
+        leave, the batch is released as it is. Raises ValueError for an index that the batch has not.
         """
         ...
 

@@ -77,16 +77,17 @@ class MemoryBuffer:
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:  # noqa: ARG002
         # One queue for all contacts: the order of each key holds because the order of all does.
         dropped: Sequence[Body] = ()
+        size = len(body)  # not within the sums below: a signal's handler may come in where a call ends
         with self._lock:
-            if self._bytes + len(body) > self._max_bytes:
-                dropped = self._make_room(len(body), wait_seconds)
-                if self._bytes + len(body) > self._max_bytes:
+            if self._bytes + size > self._max_bytes:
+                dropped = self._make_room(size, wait_seconds)
+                if self._bytes + size > self._max_bytes:
                     return [*dropped, body]
             if not self._waiting:
                 self._mark()
             self._waiting.append(body)
             self._position += 1
-            self._bytes += len(body)
+            self._bytes += size
         return dropped
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
@@ -120,6 +121,11 @@ class MemoryBuffer:
 
     def reject(self, batch: Batch, indexes: Iterable[int], reason: str) -> Sequence[Body]:  # noqa: ARG002
         leaving = set(indexes)
+        if not leaving.issubset(range(len(batch.events))):
+            raise ValueError("a batch can only reject events that it has")
+        if not leaving:
+            self.release(batch)
+            return ()
         kept = [index for index in range(len(batch.events)) if index not in leaving]
         with self._lock:
             if batch not in self._taken:
@@ -147,7 +153,8 @@ class MemoryBuffer:
 
     def _mark(self) -> None:
         """Note the time, and forget the marks that are older than the oldest event that waits."""
-        self._marks.append((self._position, self._clock()))
+        now = self._clock()  # before the position: a put may come in while the clock is read
+        self._marks.append((self._position, now))
         first = self._first_waiting()
         while len(self._marks) > 1 and self._marks[1][0] <= first:
             self._marks.popleft()
@@ -169,6 +176,10 @@ class MemoryBuffer:
         while self._drops_oldest and self._waiting and self._bytes + size > self._max_bytes:
             dropped.append(self._waiting.popleft())
             self._bytes -= len(dropped[-1])
+        if self._bytes + size > self._max_bytes:
+            self._waiting.extendleft(reversed(dropped))  # in vain: what is sealed leaves no room
+            self._bytes += sum(map(len, dropped))
+            return ()
         return dropped
 
     def _replace(self, batch: Batch, parts: Sequence[Batch]) -> Sequence[Batch]:

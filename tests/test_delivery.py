@@ -1,0 +1,433 @@
+"""The main road: tagged records reach the API in batches, in order, once."""
+
+import json
+import logging
+import re
+import threading
+import time
+
+import pytest
+
+from conftest import tag
+from spotzee_logging import contact
+from spotzee_logging.version import __version__
+
+
+def posts(sandbox):
+    return [request for request in sandbox.requests() if request["method"] == "POST"]
+
+
+def test_a_tagged_record_arrives_as_it_was_logged(sandbox, make_handler, make_logger):
+    """What is put into the tag is what Spotzee gets, with the record's own time."""
+    handler = make_handler()
+    logger = make_logger(handler)
+    before = time.time()
+
+    logger.info(
+        "viewed",
+        extra={
+            "spotzee_event": {
+                "name": "product_viewed",
+                "anonymous_id": "anon-2c8a3e",
+                "external_id": "cust-9f4b21",
+                "data": {"product_id": "sku-1024", "value": 49.95},
+                "user": {"email": "jane@example.com", "timezone": "Australia/Sydney", "data": {"plan": "pro"}},
+            }
+        },
+    )
+
+    assert handler.flush(10)
+    (event,) = sandbox.events()
+    created_at = event.pop("created_at")
+    assert event == {
+        "name": "product_viewed",
+        "anonymous_id": "anon-2c8a3e",
+        "external_id": "cust-9f4b21",
+        "data": {"product_id": "sku-1024", "value": 49.95},
+        "user": {"email": "jane@example.com", "timezone": "Australia/Sydney", "data": {"plan": "pro"}},
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", created_at)
+    assert created_at[:10] == time.strftime("%Y-%m-%d", time.gmtime(before))
+
+
+def test_a_short_tag_takes_the_extras_and_the_contact(sandbox, make_handler, make_logger):
+    """A name is enough of a tag: the other extras are its data, and the contact says whose it is."""
+    handler = make_handler()
+    logger = make_logger(handler)
+
+    with contact(external_id="cust_001", user={"email": "ada@example.com"}):
+        logger.info("placed", extra={"spotzee_event": "order_placed", "order_id": "ord_42", "total": 129.5})
+
+    assert handler.flush(10)
+    (event,) = sandbox.events()
+    assert event["data"] == {"order_id": "ord_42", "total": 129.5}
+    assert event["external_id"] == "cust_001"
+    assert event["user"] == {"email": "ada@example.com"}
+
+
+def test_ten_thousand_records_from_eight_threads(sandbox, make_handler, make_logger):
+    """Every event arrives once, in its thread's order, in few requests of at most 100."""
+    handler = make_handler()
+    logger = make_logger(handler)
+    start = threading.Barrier(8)
+
+    def work(thread):
+        start.wait()
+        for number in range(1250):
+            logger.info("x", extra={"spotzee_event": tag(number, external_id=f"thread_{thread}")})
+
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert handler.flush(60)
+    events = sandbox.events()
+    assert len(events) == 10_000
+    for thread in range(8):
+        numbers = [e["data"]["number"] for e in events if e["external_id"] == f"thread_{thread}"]
+        assert numbers == list(range(1250))
+    assert len(posts(sandbox)) <= 120
+    assert max(request["events"] for request in posts(sandbox)) <= 100
+    stats = handler.stats()
+    assert (stats.accepted, stats.delivered, stats.pending, stats.pending_bytes) == (10_000, 10_000, 0, 0)
+
+
+def test_the_headers_of_a_request(sandbox, make_handler, make_logger):
+    """The API finds the key, the release, the batch's own key and who is calling."""
+    handler = make_handler("pk_live_1", client_type="mobile")
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    assert handler.flush(10)
+
+    (request,) = posts(sandbox)
+
+    headers = request["headers"]
+    assert headers["authorization"].startswith("Bearer pk_")
+    assert headers["content-type"] == "application/json"
+    assert headers["spotzee-version"] == "2026-04-28"
+    assert headers["user-agent"] == f"spotzee-logging/{__version__}"
+    assert headers["x-spotzee-client-type"] == "mobile"
+    assert re.fullmatch(r"[0-9a-f]{32}", headers["idempotency-key"])
+
+
+def test_optional_headers_are_left_off(sandbox, make_handler, make_logger):
+    """A backend says nothing of a client type, and may leave the release to the project."""
+    handler = make_handler(api_version=None)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    assert handler.flush(10)
+
+    (request,) = posts(sandbox)
+
+    assert "spotzee-version" not in request["headers"]
+    assert "x-spotzee-client-type" not in request["headers"]
+
+
+def test_the_key_is_the_handlers_own_even_with_a_netrc(sandbox, make_handler, make_logger, tmp_path, monkeypatch):
+    """An entry for the host in ~/.netrc does not take the key's place."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    handler = make_handler()
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert handler.stats().delivered == 1
+    assert posts(sandbox)[0]["headers"]["authorization"].startswith("Bearer sk_")
+
+
+def test_one_connection_serves_many_requests(sandbox, make_handler, make_logger):
+    """A healthy connection is used again: no handshake for each batch."""
+    handler = make_handler()
+    logger = make_logger(handler)
+
+    for number in range(3):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+        assert handler.flush(10)
+
+    assert len({r["connection"] for r in posts(sandbox)}) == 1
+
+
+def test_a_full_batch_goes_before_its_age(sandbox, make_handler, make_logger):
+    """`capacity` events wake the dispatcher; they do not wait for the interval."""
+    handler = make_handler(capacity=5, flush_interval_seconds=3600)
+    logger = make_logger(handler)
+
+    for number in range(5):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert sandbox.wait_for(5, timeout_seconds=10)
+    assert [request["events"] for request in posts(sandbox)] == [5]
+
+
+def test_an_event_goes_by_its_age(sandbox, make_handler, make_logger):
+    """A lonely event is sent once it is `flush_interval_seconds` old."""
+    handler = make_handler(flush_interval_seconds=0.05)
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert sandbox.wait_for(1, timeout_seconds=10)
+
+
+def test_the_thread_that_idles_notices_the_next_event(sandbox, make_handler, make_logger):
+    """After a pause, the first event is sent by its age again."""
+    handler = make_handler(flush_interval_seconds=0.05)
+    logger = make_logger(handler)
+    for number in range(3):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+        assert sandbox.wait_for(number + 1, timeout_seconds=10)
+
+    assert handler.flush(10)
+    assert handler.stats().delivered == 3
+
+
+def test_a_level_wakes_the_dispatcher_at_once(sandbox, make_handler, make_logger):
+    """A tagged error does not wait for a batch, and takes what waits before it along."""
+    handler = make_handler(flush_interval_seconds=3600, flush_level="WARNING")
+    logger = make_logger(handler)
+
+    logger.info("x", extra={"spotzee_event": tag(0)})
+    logger.warning("x", extra={"spotzee_event": tag(1)})
+
+    assert sandbox.wait_for(2, timeout_seconds=10)
+    assert [event["data"]["number"] for event in sandbox.events()] == [0, 1]
+
+
+def test_a_batch_is_bounded_by_bytes(sandbox, make_handler, make_logger):
+    """No request's body is larger than `max_batch_bytes`."""
+    handler = make_handler(max_batch_bytes=4096, max_event_bytes=2048)
+    logger = make_logger(handler)
+
+    for number in range(20):
+        logger.info("x", extra={"spotzee_event": tag(number, data={"text": "x" * 1000})})
+
+    assert handler.flush(10)
+    assert len(sandbox.events()) == 20
+    assert max(len(request["body"]) for request in posts(sandbox)) <= 4096
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"status": 500},
+        {"status": 502, "body": "<html>Bad Gateway</html>", "headers": {"content-type": "text/html"}},
+        {"status": 503},
+        {"status": 504},
+        {"status": 408},
+        {"status": 425},
+        {"status": 429, "headers": {"Retry-After": "0"}},
+        {"status": 409, "code": "idempotency_in_progress", "headers": {"Retry-After": "0"}},
+        {"reset": "before"},
+        {"reset": "after"},
+    ],
+    ids=str,
+)
+def test_trouble_that_passes(sandbox, make_handler, make_logger, trouble):
+    """After the server's trouble the same bytes come again under the same key, and arrive once."""
+    sandbox.faults([trouble])
+    handler = make_handler()
+    logger = make_logger(handler)
+    for number in range(3):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert handler.flush(20)
+
+    assert [event["data"]["number"] for event in sandbox.events()] == [0, 1, 2]
+    first, second = posts(sandbox)
+    assert first["body"] == second["body"]
+    assert first["idempotency_key"] == second["idempotency_key"]
+    stats = handler.stats()
+    assert (stats.delivered, stats.requests, stats.retries) == (3, 2, 1)
+    assert stats.last_error is not None
+
+
+def test_an_answer_lost_after_the_commit_doubles_nothing(sandbox, make_handler, make_logger):
+    """The server committed and its answer came too late: the retry is folded into the first."""
+    sandbox.faults([{"delay": 5}])
+    handler = make_handler(read_timeout_seconds=0.3)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(20)
+
+    assert len(sandbox.events()) == 1
+    assert handler.stats().retries >= 1
+
+
+def test_retry_after_is_kept(sandbox, make_handler, make_logger):
+    """The next try comes no sooner than the server asked, flushes or not."""
+    sandbox.faults([{"status": 429, "headers": {"Retry-After": "1"}}])
+    handler = make_handler()
+    logger = make_logger(handler)
+    logger.info("x", extra={"spotzee_event": tag()})
+    handler.flush(0.2)
+    started = time.monotonic()
+
+    assert not handler.flush(0.2)
+    assert handler.flush(20)
+
+    assert time.monotonic() - started > 0.5
+    assert len(posts(sandbox)) == 2
+
+
+def test_a_flush_tries_once_before_a_backoff_ends(sandbox, make_handler, make_logger):
+    """A flush need not wait for a backoff of ours, and does not turn into a storm either."""
+    sandbox.faults([{"status": 500, "times": 50}])
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    handler.flush(0.3)
+    tried = len(posts(sandbox))
+
+    for _ in range(3):
+        assert not handler.flush(0.05)
+
+    assert tried + 1 <= len(posts(sandbox)) <= tried + 6
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"status": 422, "code": "validation_failed"}, "validation_failed"),
+        ({"status": 400, "code": "parameter_unknown"}, "parameter_unknown"),
+        ({"status": 418, "body": "a teapot"}, "http_418"),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_counted_with_the_servers_words(sandbox, make_handler, make_logger, answer, reason):
+    """An event that the API refuses for good is told of: reason, request, which event, never its data."""
+    sandbox.faults([answer])
+    told = []
+    handler = make_handler(on_error=lambda event, error: told.append((event, error)))
+    logger = make_logger(handler)
+
+    logger.info("x", extra={"spotzee_event": tag(7, data={"secret": "rosebud"})})
+    assert handler.flush(10)
+
+    assert handler.stats().rejected == {reason: 1}
+    ((event, error),) = told
+    assert event.name == "order_placed"
+    assert event.data == {"secret": "rosebud"}
+    assert error.reason == reason
+    assert (error.event_name, error.external_id) == ("order_placed", "cust_001")
+    assert error.request_id == posts(sandbox)[0]["request_id"]
+    assert "rosebud" not in str(error)
+
+
+def test_after_a_refusal_the_rest_goes_on(sandbox, make_handler, make_logger):
+    """One batch's trouble is not the next one's."""
+    sandbox.faults([{"status": 422}])
+    handler = make_handler(capacity=2)
+    logger = make_logger(handler)
+    for number in range(4):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert handler.flush(10)
+
+    assert [event["data"]["number"] for event in sandbox.events()] == [2, 3]
+    assert sum(handler.stats().rejected.values()) == 2
+
+
+def test_a_redirect_is_not_followed(sandbox, make_handler, make_logger):
+    """The key never travels to where an answer points."""
+    elsewhere = sandbox.url.replace("/api/client", "/elsewhere")
+    sandbox.faults([{"status": 307, "headers": {"Location": elsewhere}}])
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    handler.flush(0.5)
+
+    assert {request["path"] for request in sandbox.requests()} == {"/api/client/events"}
+    assert sandbox.events() == []
+
+
+def test_a_server_that_is_away_keeps_the_events(make_handler, make_logger, sandbox):
+    """Events logged while nobody listens arrive when somebody does."""
+    handler = make_handler()
+    logger = make_logger(handler)
+    sandbox.stop()
+    for number in range(3):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+    assert not handler.flush(0.3)
+    assert handler.stats().pending == 3
+
+    sandbox.start()
+
+    assert handler.flush(20)
+    assert [event["data"]["number"] for event in sandbox.events()] == [0, 1, 2]
+
+
+def test_two_handlers_never_mix_their_events(sandbox, make_handler, make_logger):
+    """Each handler has its own key, buffer and account."""
+    first, second = make_handler("sk_first"), make_handler("sk_second", api_version=None)
+    make_logger(first).info("x", extra={"spotzee_event": tag(1)})
+    make_logger(second).info("x", extra={"spotzee_event": tag(2)})
+
+    assert first.flush(10)
+    assert second.flush(10)
+
+    bodies = {
+        "spotzee-version" in request["headers"]: json.loads(request["body"])[0]["data"]["number"]
+        for request in posts(sandbox)
+    }
+    assert bodies == {True: 1, False: 2}
+
+
+def test_hearing_itself(sandbox, make_handler):
+    """On the root logger at DEBUG, with a filter that tags everything, one call is one request."""
+
+    class TagAll(logging.Filter):
+        def filter(self, record):
+            record.spotzee_event = tag()
+            return True
+
+    root = logging.getLogger()
+    level = root.level
+    handler = make_handler(flush_interval_seconds=0.05)
+    handler.addFilter(TagAll())
+    for name in ("urllib3", "urllib3.connectionpool", "spotzee_logging", "requests"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        logging.getLogger("shop").info("x")
+        assert handler.flush(10)
+        assert not sandbox.wait_for(2, timeout_seconds=0.5)
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        for name in ("urllib3", "urllib3.connectionpool", "spotzee_logging", "requests"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+
+    assert len(posts(sandbox)) == 1
+    assert handler.stats().accepted == 1
+
+
+def test_urllib3_lines_of_the_program_itself_are_the_programs(sandbox, make_handler, make_logger):
+    """Only on a thread that sends are urllib3's lines our own doing."""
+    handler = make_handler()
+    logger = make_logger(handler, name="urllib3.shop")
+
+    logger.info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert len(sandbox.events()) == 1
+
+
+def test_a_hook_that_logs_an_event_on_the_sending_thread(sandbox, make_handler, make_logger):
+    """What on_error logs is an event like any other, and a flush in it returns at once."""
+    sandbox.faults([{"status": 422}])
+    flushed = []
+
+    def on_error(event, error):
+        logger.info("x", extra={"spotzee_event": tag(name="order_lost")})
+        flushed.append(handler.flush(5))
+
+    handler = make_handler(on_error=on_error)
+    logger = make_logger(handler)
+    logger.info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert sandbox.wait_for(1, timeout_seconds=10)
+    assert [event["name"] for event in sandbox.events()] == ["order_lost"]
+    assert flushed == [False]

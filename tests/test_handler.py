@@ -1,0 +1,596 @@
+"""The handler's own habits: MemoryHandler's, the hooks', and what it does with records that are no events."""
+
+import copy
+import logging
+import logging.handlers
+import queue
+import sys
+import threading
+import weakref
+
+import pytest
+
+from conftest import tag
+from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, flush
+from spotzee_logging.errors import EventDropped, InvalidEvent, InvalidSettings, SpotzeeError
+
+
+@pytest.fixture
+def told():
+    """What on_error was told."""
+    return []
+
+
+@pytest.fixture
+def teller(told):
+    return lambda event, error: told.append((event, error))
+
+
+def said(caplog):
+    """The lines that the package said of itself."""
+    return "".join(f"{record.getMessage()}\n" for record in caplog.records if record.name == "spotzee_logging")
+
+
+def test_an_untagged_record_passes_by(make_handler, make_logger):
+    """A line without a tag is no event, and starts nothing."""
+    handler = make_handler()
+    threads = threading.active_count()
+
+    make_logger(handler).info("just a line", extra={"spotzee_event": None})
+
+    assert handler.stats().accepted == 0
+    assert threading.active_count() == threads
+
+
+def test_an_untagged_record_meets_no_lock(make_handler, make_logger):
+    """A thread that holds the handler's lock keeps no untagged, and no tagged, line waiting."""
+    handler = make_handler()
+    logger = make_logger(handler)
+    done = threading.Event()
+
+    def log():
+        logger.info("a line")
+        logger.info("x", extra={"spotzee_event": tag()})
+        done.set()
+
+    handler.acquire()
+    try:
+        threading.Thread(target=log, daemon=True).start()
+        assert done.wait(5)
+    finally:
+        handler.release()
+
+
+def test_a_filter_may_tag(make_handler, make_logger):
+    """Where the handler has filters they run first, so that one of them may make an event of a line."""
+    handler = make_handler()
+
+    def tag_orders(record):
+        if "order" in record.getMessage():
+            record.spotzee_event = tag()
+        return True
+
+    handler.addFilter(tag_orders)
+    logger = make_logger(handler)
+
+    logger.info("an order")
+    logger.info("a line")
+
+    assert handler.stats().accepted == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="filters give records from Python 3.12 on")
+def test_a_filter_may_give_another_record(sandbox, make_handler, make_logger):
+    """A filter that returns a record has its record sent, and the others see theirs."""
+    handler = make_handler()
+
+    def redact(record):
+        other = copy.copy(record)
+        other.spotzee_event = tag(data={})
+        return other
+
+    handler.addFilter(redact)
+    make_logger(handler).info("x", extra={"spotzee_event": tag(data={"secret": 1})})
+
+    assert handler.flush(10)
+    assert sandbox.events()[0]["data"] == {}
+
+
+def test_a_filter_may_refuse(make_handler, make_logger):
+    """What a filter refuses is no event."""
+    handler = make_handler()
+    handler.addFilter(lambda record: False)
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.stats().accepted == 0
+
+
+def test_the_level_holds(make_handler, make_logger):
+    """The handler's level is a level as any handler's, by number or name."""
+    handler = make_handler(level="WARNING")
+    logger = make_logger(handler)
+
+    logger.info("x", extra={"spotzee_event": tag()})
+    logger.warning("x", extra={"spotzee_event": tag()})
+
+    assert handler.stats().accepted == 1
+
+
+@pytest.mark.parametrize(
+    "bad", [{"name": "", "external_id": "c"}, {"name": "n"}, {"name": "n", "externalId": "c"}, "", 7, []], ids=str
+)
+def test_an_invalid_event_is_rejected_at_the_call(make_handler, make_logger, told, teller, caplog, bad):
+    """Counted, told to on_error and said in one line; the program goes on."""
+    handler = make_handler(on_error=teller)
+
+    make_logger(handler).info("x", extra={"spotzee_event": bad})
+
+    stats = handler.stats()
+    assert (stats.accepted, stats.rejected, stats.pending) == (1, {"invalid_event": 1}, 0)
+    ((event, error),) = told
+    assert event is None
+    assert isinstance(error, InvalidEvent)
+    assert error.reason == "invalid_event"
+    assert said(caplog).count("\n") == 1
+
+
+def test_strict_raises_at_the_call(make_handler, make_logger):
+    """In tests and development an invalid event is an exception where it was logged."""
+    logger = make_logger(make_handler(strict=True))
+
+    with pytest.raises(InvalidEvent, match="external_id"):
+        logger.info("x", extra={"spotzee_event": {"name": "order_placed"}})
+
+
+def test_strict_counts_what_it_raises(make_handler, make_logger):
+    """A raised event stands in the account too."""
+    handler = make_handler(strict=True)
+    with pytest.raises(InvalidEvent):
+        make_logger(handler).info("x", extra={"spotzee_event": {"name": "order_placed"}})
+
+    assert handler.stats().rejected == {"invalid_event": 1}
+
+
+def test_an_event_that_is_too_large_is_rejected(make_handler, make_logger, told, teller):
+    """One event too large is named with its size; the others go."""
+    handler = make_handler(max_event_bytes=1024, on_error=teller)
+    logger = make_logger(handler)
+
+    logger.info("x", extra={"spotzee_event": tag(data={"text": "x" * 2000})})
+    logger.info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert handler.stats().rejected == {"event_too_large": 1}
+    assert handler.stats().delivered == 1
+    assert "2" in str(told[0][1])
+    assert "max_event_bytes" in str(told[0][1])
+
+
+def test_disabled_accepts_counts_and_sends_nothing(sandbox, make_logger, told, teller):
+    """A program runs with its events switched off, without a key, and without on_error being called."""
+    handler = SpotzeeHandler(disabled=True, base_url=sandbox.url, on_error=teller)
+    threads = threading.active_count()
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    handler.close()
+
+    assert handler.stats().dropped == {"disabled": 1}
+    assert told == []
+    assert threading.active_count() == threads
+    assert sandbox.requests() == []
+
+
+def test_before_send_changes_events(sandbox, make_handler, make_logger):
+    """A redactor gets the event as it would be sent, and what it returns is sent."""
+    seen = []
+
+    def redact(event):
+        seen.append(event)
+        return Event(event.name, external_id=event.external_id, data={"kept": event.data["kept"]})
+
+    handler = make_handler(before_send=redact)
+    make_logger(handler).info("x", extra={"spotzee_event": tag(data={"kept": {1}, "card": "4111"})})
+
+    assert handler.flush(10)
+    assert sandbox.events()[0]["data"] == {"kept": [1]}
+    assert seen[0].data == {"kept": [1], "card": "4111"}
+    assert seen[0].created_at.endswith("Z")
+
+
+def test_before_send_cannot_change_what_the_program_logged(make_handler, make_logger):
+    """A hook that writes into the event's data writes into a copy."""
+    handler = make_handler(before_send=lambda event: event.data.clear() or event)
+    data = {"order": {"id": 1}}
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag(data=data)})
+
+    assert data == {"order": {"id": 1}}
+
+
+def test_before_send_drops_in_silence(make_handler, make_logger, told, teller):
+    """None from before_send is a decision, not an error."""
+    handler = make_handler(before_send=lambda event: None, on_error=teller)
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.stats().dropped == {"before_send": 1}
+    assert told == []
+
+
+@pytest.mark.parametrize("result", [ZeroDivisionError, {"name": "x"}, "text"], ids=str)
+def test_before_send_that_fails_sends_nothing(sandbox, make_handler, make_logger, told, teller, result):
+    """A redactor that raises, or returns what is no event, fails closed, and is told of."""
+
+    def fail(event):
+        if isinstance(result, type):
+            raise result
+        return result
+
+    handler = make_handler(before_send=fail, on_error=teller)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert sandbox.events() == []
+    assert handler.stats().dropped == {"before_send_error": 1}
+    ((event, error),) = told
+    assert isinstance(error, EventDropped)
+    assert (error.reason, error.event_name, error.external_id) == (
+        "before_send_error",
+        "order_placed",
+        "cust_001",
+    )
+    assert event.name == "order_placed"
+
+
+def test_what_before_send_returns_is_checked_again(make_handler, make_logger):
+    """A hook cannot make an event that the API would refuse."""
+    handler = make_handler(before_send=lambda event: Event(event.name))
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.stats().rejected == {"invalid_event": 1}
+
+
+def test_on_error_that_raises_is_contained(make_handler, make_logger, caplog):
+    """A broken on_error costs one line, not the program."""
+
+    def broken(event, error):
+        raise RuntimeError("rosebud")
+
+    handler = make_handler(on_error=broken)
+    logger = make_logger(handler)
+    for _ in range(3):
+        logger.info("x", extra={"spotzee_event": ""})
+
+    err = said(caplog)
+    assert handler.stats().rejected == {"invalid_event": 3}
+    assert err.count("on_error raised RuntimeError") == 1
+    assert "rosebud" not in err
+
+
+def test_a_formatter_that_raises_is_contained(make_handler, make_logger, told, teller, caplog):
+    """A custom formatter that fails costs its event, counted and said once."""
+
+    class Broken(EventFormatter):
+        def format(self, record):
+            raise ZeroDivisionError
+
+    handler = make_handler(on_error=teller)
+    handler.setFormatter(Broken())
+    logger = make_logger(handler)
+    for _ in range(2):
+        logger.info("x", extra={"spotzee_event": tag()})
+
+    assert handler.stats().rejected == {"formatter_error": 2}
+    assert said(caplog).count("ZeroDivisionError") == 1
+    assert isinstance(told[0][1], SpotzeeError)
+
+
+def test_a_formatter_of_ones_own_has_the_last_word(sandbox, make_handler, make_logger):
+    """What a subclass's format() returns is what is sent, if it keeps the rules."""
+
+    class Renaming(EventFormatter):
+        def format(self, record):
+            return super().format(record).replace("order_placed", "order_made")
+
+    handler = make_handler()
+    handler.setFormatter(Renaming())
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert sandbox.events()[0]["name"] == "order_made"
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"name": "x"}'])
+def test_a_formatter_of_ones_own_that_makes_no_event(make_handler, make_logger, text):
+    """Text that is no event is rejected, never sent."""
+
+    class Strange(EventFormatter):
+        def format(self, record):
+            return text
+
+    handler = make_handler()
+    handler.setFormatter(Strange())
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert sum(handler.stats().rejected.values()) == 1
+
+
+def test_only_an_event_formatter_is_taken(make_handler):
+    """A formatter of text cannot make events: said where it is set."""
+    handler = make_handler()
+
+    with pytest.raises(InvalidSettings, match="EventFormatter"):
+        handler.setFormatter(logging.Formatter())
+    handler.setFormatter(None)
+
+    assert isinstance(handler.formatter, EventFormatter)
+
+
+def test_basic_config_leaves_the_formatter(make_handler):
+    """The README's basicConfig, which gives every handler without a formatter its own, works."""
+    handler = make_handler()
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers.clear()
+    try:
+        logging.basicConfig(handlers=[logging.NullHandler(), handler])
+        assert isinstance(handler.formatter, EventFormatter)
+    finally:
+        root.handlers[:] = before
+
+
+def test_memory_handlers_attributes(make_handler):
+    """capacity, flushLevel and flushOnClose are there as MemoryHandler has them, and act."""
+    handler = make_handler(capacity=7, flush_level="CRITICAL")
+
+    assert (handler.capacity, handler.flushLevel, handler.flushOnClose) == (7, logging.CRITICAL, True)
+    handler.flushLevel = "WARNING"
+    assert handler.flushLevel == logging.WARNING
+    with pytest.raises(InvalidSettings, match="capacity"):
+        handler.capacity = 101
+
+
+def test_should_flush(make_handler, make_logger):
+    """shouldFlush says whether a full batch waits, or the level demands it."""
+    handler = make_handler(capacity=2, flush_interval_seconds=3600, disabled=False)
+    info = logging.makeLogRecord({"levelno": logging.INFO})
+    error = logging.makeLogRecord({"levelno": logging.ERROR})
+
+    assert not handler.shouldFlush(info)
+    assert handler.shouldFlush(error)
+
+
+def test_should_flush_may_be_overridden(sandbox, make_logger):
+    """A subclass decides what is sent at once."""
+
+    class Eager(SpotzeeHandler):
+        def shouldFlush(self, record):
+            return record.getMessage() == "now"
+
+    handler = Eager("sk_test", base_url=sandbox.url, flush_interval_seconds=3600)
+    make_logger(handler).info("now", extra={"spotzee_event": tag()})
+
+    assert sandbox.wait_for(1, timeout_seconds=10)
+    handler.close()
+
+
+def test_should_flush_that_raises_is_contained(sandbox, make_logger, caplog):
+    """A broken override costs a line; its event waits for its age."""
+
+    class Broken(SpotzeeHandler):
+        def shouldFlush(self, record):
+            raise ZeroDivisionError
+
+    handler = Broken("sk_test", base_url=sandbox.url, flush_interval_seconds=0.05)
+    make_logger(handler).info("now", extra={"spotzee_event": tag()})
+
+    assert sandbox.wait_for(1, timeout_seconds=10)
+    assert "shouldFlush raised ZeroDivisionError" in said(caplog)
+    handler.close()
+
+
+def test_without_flush_on_close_what_is_pending_is_dropped(sandbox, make_handler, make_logger, told, teller):
+    """As MemoryHandler does; but counted, and told of."""
+    handler = make_handler(flush_interval_seconds=3600, on_error=teller)
+    handler.flushOnClose = False
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    handler.close()
+
+    assert handler.stats().dropped == {"closed": 1}
+    assert told[0][1].reason == "closed"
+    assert sandbox.events() == []
+
+
+def test_close_delivers(sandbox, make_handler, make_logger):
+    """After close() the events are there."""
+    handler = make_handler(flush_interval_seconds=3600)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    handler.close()
+
+    assert len(sandbox.events()) == 1
+
+
+def test_close_and_flush_in_any_order(make_handler, make_logger):
+    """Closing and flushing again and again is allowed, and waits for nothing."""
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    for call in (handler.close, handler.close, handler.flush, handler.close, handler.flush):
+        call()
+
+    assert handler.stats().delivered == 1
+
+
+def test_a_closed_handler_goes_on(sandbox, make_handler, make_logger):
+    """Somebody else's dictConfig may close a handler that is still on a logger; its next event arrives."""
+    handler = make_handler()
+    handler.close()
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert len(sandbox.events()) == 1
+
+
+def test_flush_with_nothing_pending_is_true_at_once(make_handler):
+    """There is nothing to wait for, and no thread is started for it."""
+    threads = threading.active_count()
+
+    assert make_handler().flush(0)
+    assert threading.active_count() == threads
+
+
+def test_flush_of_all_handlers(sandbox, make_handler, make_logger):
+    """One call flushes every live handler."""
+    handlers = [make_handler(flush_interval_seconds=3600) for _ in range(3)]
+    logger = make_logger(*handlers)
+    logger.info("x", extra={"spotzee_event": tag()})
+
+    assert flush(10)
+
+    assert [handler.stats().delivered for handler in handlers] == [1, 1, 1]
+    assert len(sandbox.events()) == 3
+
+
+def test_flush_of_all_handlers_that_cannot(sandbox, make_handler, make_logger):
+    """It says when one of them did not make it in time."""
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    sandbox.faults([{"hang": True}])
+
+    assert not flush(0.2)
+
+
+def test_the_same_handler_on_a_logger_and_its_parent(sandbox, make_handler, make_logger, caplog):
+    """A record that meets the handler twice is one event and one warning."""
+    handler = make_handler()
+    parent = make_logger(handler, name="twice")
+    child = make_logger(handler, name="twice.child", propagate=True)
+
+    child.info("x", extra={"spotzee_event": tag(1)})
+    child.info("x", extra={"spotzee_event": tag(2)})
+    parent.info("x", extra={"spotzee_event": tag(3)})
+
+    assert handler.flush(10)
+    assert [event["data"]["number"] for event in sandbox.events()] == [1, 2, 3]
+    assert said(caplog).count("reaches the same SpotzeeHandler twice") == 1
+
+
+def test_nothing_that_the_program_holds_is_changed(sandbox, make_handler, make_logger):
+    """Record, arguments, tags and contacts are as they were, and later changes do not reach the event."""
+    handler = make_handler()
+    records = []
+    keep = logging.NullHandler()
+    keep.handle = records.append
+    logger = make_logger(keep, handler)
+    data = {"order": {"id": 1}, "tags": ["a"]}
+    event = tag(data=data)
+    user = {"email": "ada@example.com"}
+    with contact(external_id="cust_001", user=user):
+        logger.info("order %s", 1, extra={"spotzee_event": event})
+    (record,) = records
+    attributes = dict(vars(record))
+
+    data["order"]["id"] = 2
+    data["tags"].append("b")
+    user["email"] = "eve@example.com"
+
+    assert handler.flush(10)
+    assert sandbox.events()[0]["data"] == {"order": {"id": 1}, "tags": ["a"]}
+    assert sandbox.events()[0]["user"] == {"email": "ada@example.com"}
+    assert vars(record) == attributes
+    assert (record.msg, record.args) == ("order %s", (1,))
+    assert record.spotzee_event is event
+
+
+def test_through_a_queue(sandbox, make_handler, make_logger):
+    """Behind a QueueHandler and QueueListener events arrive as they were logged."""
+    handler = make_handler()
+    records = queue.SimpleQueue()
+    listener = logging.handlers.QueueListener(records, handler)
+    listener.start()
+
+    make_logger(logging.handlers.QueueHandler(records)).info("x", extra={"spotzee_event": tag(5)})
+    listener.stop()
+
+    assert handler.flush(10)
+    assert sandbox.events()[0]["data"] == {"number": 5}
+
+
+@pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest"])
+def test_a_full_buffer_drops_and_says_so(sandbox, make_handler, make_logger, told, teller, caplog, overflow):
+    """With the server away memory is bounded, every loss is counted and told of, and one line says so."""
+    sandbox.stop()
+    handler = make_handler(max_pending_bytes=32768, max_event_bytes=1024, overflow=overflow, on_error=teller)
+    logger = make_logger(handler)
+
+    for number in range(1000):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    stats = handler.stats()
+    assert stats.pending_bytes <= 32768
+    assert stats.accepted == 1000 == stats.pending + stats.dropped["buffer_full"]
+    assert len(told) == stats.dropped["buffer_full"]
+    assert all(error.reason == "buffer_full" for _, error in told)
+    assert said(caplog).count("buffer was full") == 1
+    lost = [event.data["number"] for event, _ in told]
+    assert (999 in lost) is (overflow == "drop_newest")
+
+
+def test_a_full_buffer_may_block(sandbox, make_handler, make_logger):
+    """With overflow="block" the call waits for room, and nothing is lost to a server that keeps up."""
+    handler = make_handler(
+        max_pending_bytes=4096, max_event_bytes=1024, overflow="block", block_timeout_seconds=30
+    )
+    logger = make_logger(handler)
+
+    for number in range(300):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert handler.flush(20)
+    assert [event["data"]["number"] for event in sandbox.events()] == list(range(300))
+
+
+def test_a_block_has_its_end(sandbox, make_handler, make_logger):
+    """A call blocks no longer than block_timeout_seconds; then its event is dropped, counted."""
+    sandbox.stop()
+    handler = make_handler(
+        max_pending_bytes=1024, max_event_bytes=1000, overflow="block", block_timeout_seconds=0.05
+    )
+    logger = make_logger(handler)
+
+    for number in range(12):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert handler.stats().dropped["buffer_full"] >= 1
+
+
+def test_a_handler_that_nobody_holds_goes(sandbox, make_logger):
+    """A handler without events is garbage like any object; it leaves no thread and no reference."""
+    handler = SpotzeeHandler("sk_test", base_url=sandbox.url)
+    reference = weakref.ref(handler)
+
+    del handler
+
+    assert reference() is None
+
+
+def test_the_key_is_in_no_repr(sandbox):
+    """Neither the handler nor its settings show the key."""
+    handler = SpotzeeHandler("sk_rosebud", base_url=sandbox.url)
+
+    assert "rosebud" not in repr(handler) + repr(vars(handler)) + repr(handler._settings)
+
+
+def test_bad_settings_leave_no_handler_behind():
+    """A handler that cannot be made is not in logging's list of handlers."""
+    before = len(logging._handlerList)
+
+    with pytest.raises(InvalidSettings):
+        SpotzeeHandler("ok_organisation")
+
+    assert len(logging._handlerList) == before
