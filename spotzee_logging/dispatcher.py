@@ -160,17 +160,17 @@ class Dispatcher:
         with self._settled:
             return self._settled.wait_for(lambda: self._is_settled(position), timeout_seconds)
 
-    def drop_pending(self, reason: str, why: str) -> int:
+    def drop_pending(self, reason: str, why: str, *, is_said: bool = True) -> int:
         """Give up, counted and told of, all that is pending; how many events that is."""
         bodies = self.buffer.abandon()
-        self.reporter.dropped(bodies, reason, why)
+        self.reporter.dropped(bodies, reason, why, is_said=is_said)
         with self._settled:
             self._settled.notify_all()
         return len(bodies)
 
     def give_up(self) -> int:
-        """Drop what the end of the process leaves no time for; how many events that is."""
-        return self.drop_pending("shutdown", _UNDELIVERED)
+        """Drop what the end of the process leaves no time for; how many events that is, for the last line."""
+        return self.drop_pending("shutdown", _UNDELIVERED, is_said=False)
 
     def _is_settled(self, position: int) -> bool:
         # In this order: while a batch is being settled its events have left the buffer, but not the account.

@@ -48,28 +48,28 @@ class Reporter:
 
         self._tell_each(bodies, reason, error_of)
 
-    def dropped(self, bodies: Sequence[bytes], reason: str, why: str) -> None:
-        """Pending events were given up; `why` says why and what to do."""
+    def dropped(self, bodies: Sequence[bytes], reason: str, why: str, *, is_said: bool = True) -> None:
+        """Pending events were given up; `why` says why and what to do, in a line too where `is_said`."""
         self.ledger.drop(reason, len(bodies))
 
         def error_of(event: Event) -> SpotzeeError:
             fields = fields_of(event)
             return EventDropped(f"{describe(fields)}: dropped, {why}", reason=reason, **named(fields))
 
-        self._tell_each(bodies, reason, error_of)
+        self._tell_each(bodies, reason if is_said else None, error_of)
 
     def _tell_each(
-        self, bodies: Sequence[bytes], kind: str, error_of: Callable[[Event], SpotzeeError]
+        self, bodies: Sequence[bytes], kind: str | None, error_of: Callable[[Event], SpotzeeError]
     ) -> None:
         """Tell `on_error` of each, and say a line; the events are only read where somebody hears of them."""
         for body in bodies:
-            is_due = self.diagnostics.is_due(kind)
+            is_due = kind is not None and self.diagnostics.is_due(kind)
             if not is_due and self._on_error is None:
                 continue
             event = decode_event(body)
             error = error_of(event)
             self._tell(event, error)
-            if is_due:
+            if kind is not None and is_due:
                 self.diagnostics.say_now(kind, logging.WARNING, str(error))
 
     def _tell(self, event: Event | None, error: SpotzeeError) -> None:

@@ -133,14 +133,12 @@ class Sandbox:
 
         :raises OSError: as `start()` does.
         """
-        self.start()
-        service = self._service
-        if service is None:  # pragma: no cover - stopped by another thread within these two lines
-            return
         handlers = _raise_keyboard_interrupt()
         try:
+            self.start()
+            service = self._service
             # In short waits: an endless one would not let Ctrl-C through on Windows.
-            while not service.stopped.wait(_SIGNAL_CHECK_SECONDS):
+            while service is not None and not service.stopped.wait(_SIGNAL_CHECK_SECONDS):
                 pass
         except KeyboardInterrupt:
             self.stop()
