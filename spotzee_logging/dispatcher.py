@@ -197,9 +197,16 @@ class Dispatcher:
         finally:
             _sender_idents.discard(ident)
             self._client.close()
-            with self._start_lock:
-                if self._thread is threading.current_thread():
-                    self._thread = None
+            self._replace_thread()
+
+    def _replace_thread(self) -> None:
+        """Where a hook has ended this thread (SystemExit passes both walls), another goes on."""
+        with self._start_lock:
+            if self._thread is not threading.current_thread():
+                return
+            self._thread = None
+        if len(self.buffer):
+            self._start()
 
     def _run_here(self, position: int, deadline: float) -> None:
         """Deliver on the calling thread, where no other can be started, until the deadline."""
@@ -219,9 +226,6 @@ class Dispatcher:
         try:
             return self._step()
         except Exception as error:  # noqa: BLE001
-            batch, self._batch = self._batch, None
-            if batch is not None:
-                self.buffer.release(batch)
             self.schedule.fail(None)
             self.reporter.diagnostics.say(
                 "internal_error",
@@ -270,12 +274,13 @@ class Dispatcher:
         self._batch = batch
         self.schedule.begin_try()
         self.reporter.ledger.request(is_retry=batch.key == self._retried_key)
-        outcome = self._client.send(batch)
-        self._is_settling = True
         try:
+            outcome = self._client.send(batch)
+            self._is_settling = True
             self._moves[move_for(outcome)](batch, outcome)
         finally:
             self._batch = None
+            self.buffer.release(batch)  # only where something went wrong is it still held
             with self._settled:
                 self._is_settling = False
                 self._settled.notify_all()

@@ -46,10 +46,7 @@ def encode_event(fields: dict[str, Any]) -> bytes:
     b'{"name":"order_placed","data":{"total":null,"paid":9.5}}'
     """
     body = _encode_as_it_stands(fields)
-    # Nesting takes brackets: with no more of them than levels allowed, nothing can lie too deep.
-    if body is None or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        body = _write(plain(fields))
-    return body
+    return _write(plain(fields)) if body is None else body
 
 
 def decode_event(body: bytes) -> Event:
@@ -81,7 +78,7 @@ def plain(value: Any) -> Any:
 
 
 if orjson is not None:
-    # All that orjson would write in a manner of its own goes through `_made_plain` instead.
+    # All that orjson would write in a manner of its own goes through `_made_leaf` instead.
     _OPTIONS: Final = (
         orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
     )
@@ -90,10 +87,25 @@ if orjson is not None:
 
     def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:
         try:
-            body = _dumps(fields, default=_made_plain, option=_OPTIONS)
-        except _CannotEncode:
+            if not _is_shallow(fields, MAX_DEPTH):
+                return None
+            return _cut_to_size(_dumps(fields, default=_made_leaf, option=_OPTIONS))
+        except (_CannotEncode, RuntimeError):  # RuntimeError: another thread changes what is looked at
             return None
-        return _cut_to_size(body)
+
+    def _is_shallow(container: Any, levels: int) -> bool:
+        # Before orjson sees it: orjson 3.13 counts no levels of tuples, and writes past the end of its
+        # memory where a thousand are nested, which ends the process.
+        for value in container.values() if type(container) is dict else container:
+            if type(value) in _CONTAINERS and not (levels > 1 and _is_shallow(value, levels - 1)):
+                return False
+        return True
+
+    def _made_leaf(value: Any) -> Any:
+        made = _made_plain(value)
+        if type(made) in _CONTAINERS:
+            raise TypeError("its depth is not known: to be made plain with the whole")
+        return made
 
     def _write(tree: Any) -> bytes:
         return _cut_to_size(_dumps(tree))
@@ -149,7 +161,8 @@ def _plain_key(key: Any) -> str:
     return f"<{type(key).__name__}>" if text is None else _unicode(text)
 
 
-_JSON_TYPES: Final = frozenset({str, int, float, bool, type(None), dict, list, tuple})
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_JSON_TYPES: Final = frozenset({str, int, float, bool, type(None)}) | _CONTAINERS
 _JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 
 

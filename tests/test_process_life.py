@@ -5,7 +5,6 @@ import logging.config
 import logging.handlers
 import multiprocessing
 import os
-import sys
 import threading
 import time
 
@@ -385,20 +384,14 @@ def test_a_spawned_child_delivers(sandbox):
     assert numbers(sandbox) == [5]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_interrupted_threads_start_again(sandbox, make_handler, make_logger):
+def test_an_ended_thread_starts_again(sandbox, run_python):
     """A hook that ends the delivering thread (SystemExit) does not end delivery."""
     sandbox.faults([{"status": 422}])
+    source = "import sys\ndef leave(event, error): sys.exit()\n" + program(
+        "log(1)\nhandler.flush(10)\nlog(2)\nprint(handler.flush(10))"
+    ).replace("base_url=sys.argv[1],", "base_url=sys.argv[1], on_error=leave,")
 
-    def leave(event, error):
-        sys.exit()
+    done = run_python(source, sandbox.url)
 
-    handler = make_handler(on_error=leave)
-    logger = make_logger(handler)
-    logger.info("x", extra={"spotzee_event": tag(1)})
-    handler.flush(10)
-
-    logger.info("x", extra={"spotzee_event": tag(2)})
-
-    assert handler.flush(10)
+    assert done.stdout.strip() == "True"
     assert numbers(sandbox) == [2]
