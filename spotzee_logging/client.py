@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging.answers import Outcome
@@ -78,6 +79,8 @@ def _open_session(settings: Settings) -> requests.Session:
     session.mount("http://", adapter)
     # A session's auth, and not a header: requests would let an entry of ~/.netrc replace the header.
     session.auth = _Bearer(settings.api_key or "")
+    # What a server or a proxy would have remembered does not travel with the next batch.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.headers.update(_headers(settings))
     return session
 

@@ -63,7 +63,7 @@ class Contact:
         else:
             fields.update(self._ids())
         if self.user is not None:
-            fields["user"] = _merged(self.user, fields.get("user"))
+            fields["user"] = _merged(_thawed(self.user), fields.get("user"))
 
     def _ids(self) -> dict[str, Any]:
         ids = (("external_id", self.external_id), ("anonymous_id", self.anonymous_id))
@@ -182,10 +182,8 @@ def contact_of(record: logging.LogRecord) -> Contact:
 
 
 def _as_dict(bound: Contact) -> dict[str, Any]:
-    user = bound.user
-    if isinstance(user, Mapping):
-        user = {key: dict(value) if isinstance(value, Mapping) else value for key, value in user.items()}
-    return {"external_id": bound.external_id, "anonymous_id": bound.anonymous_id, "user": user}
+    ids = {"external_id": bound.external_id, "anonymous_id": bound.anonymous_id}
+    return {**ids, "user": _thawed(bound.user)}
 
 
 def _bind(inner: Contact) -> None:
@@ -237,6 +235,15 @@ def _frozen(user: Any) -> Any:
             for key, value in user.items()
         }
     )
+
+
+def _thawed(user: Any) -> Any:
+    """The same as plain dicts: the encoders take them as they are, and they pickle."""
+    if not isinstance(user, MappingProxyType):
+        return user
+    return {
+        key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in user.items()
+    }
 
 
 def _differ(inner: str | None, outer: str | None) -> bool:

@@ -100,7 +100,7 @@ class SpotzeeHandler(logging.Handler):
         """Turn an untagged record away before any lock; filter and emit the others."""
         if not self.filters and getattr(record, TAG, None) is None:
             return False
-        passed: Any = self.filter(record)
+        passed: Any = self.filter(record) if self.filters else True
         # From Python 3.12 on a filter may give another record in place of this one.
         filtered = passed if isinstance(passed, logging.LogRecord) else record
         if passed and getattr(filtered, TAG, None) is not None and not self._has_handled(record):

@@ -1,0 +1,19 @@
+"""The command line, `spotzee-logging`: arguments in, text and exit code out. It needs the extra `cli`."""
+
+from __future__ import annotations
+
+import sys
+
+from spotzee_logging.errors import MissingExtra
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names, and exit with its code; 2 where the extra is not installed."""
+    try:
+        from spotzee_logging.cli.commands import cli  # noqa: PLC0415  click and rich may not be installed
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in {"click", "rich"}:
+            raise
+        sys.stderr.write(f"Error: {MissingExtra('the command line', 'cli')}\n")
+        sys.exit(2)
+    cli(prog_name="spotzee-logging")

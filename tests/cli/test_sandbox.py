@@ -1,0 +1,67 @@
+"""`spotzee-logging sandbox` runs until it is told to stop."""
+
+import re
+import signal
+import socket
+import sys
+
+import pytest
+import requests
+
+
+def read_greeting(process):
+    """The lines up to the one that says how to end it."""
+    lines = []
+    while not lines or not lines[-1].startswith("Ctrl-C"):
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.stderr.read()
+    return "".join(lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows delivers no such signals to one child")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_ended(start, number):
+    """Its first words, also in a pipe, are a URL that works; Ctrl-C and SIGTERM end it with 0."""
+    process = start("sandbox")
+    greeting = read_greeting(process)
+    url = re.search(r"SPOTZEE_BASE_URL=(\S+)", greeting)[1]
+    event = {"name": "order_placed", "external_id": "cust_001"}
+    headers = {"Authorization": "Bearer sk_anything"}
+
+    assert requests.post(f"{url}/events", json=[event], headers=headers, timeout=5).status_code == 204
+    controls = re.search(r"GET +(\S+/events)", greeting)[1]
+    assert requests.get(controls, timeout=5).json()[0]["name"] == "order_placed"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "The sandbox has stopped.\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_send_reaches_it_with_the_variables_that_it_prints(start, command):
+    """Copying the two variables is all the set-up there is; a chosen port is the one that is served."""
+    with socket.socket() as chooser:
+        chooser.bind(("127.0.0.1", 0))
+        port = chooser.getsockname()[1]
+    process = start("sandbox", "--port", port, "--host", "127.0.0.1")
+    greeting = read_greeting(process)
+    variables = dict(re.findall(r"(SPOTZEE_\w+)=(\S+)", greeting))
+
+    assert f"http://127.0.0.1:{port}/" in variables["SPOTZEE_BASE_URL"]
+    done = command("send", "-", stdin='{"name": "seen", "external_id": "c1"}\n', **variables)
+    assert (done.returncode, done.stdout) == (0, "1 delivered, 0 rejected, 0 undelivered\n")
+
+
+def test_a_taken_port_is_one_clear_line(command):
+    """Who starts a second one on the same port learns it in a line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = command("sandbox", "--port", port)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_cannot_be_is_a_usage_error(command):
+    """65536 is no port."""
+    assert command("sandbox", "--port", 65536).returncode == 2

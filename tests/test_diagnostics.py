@@ -1,0 +1,90 @@
+"""What the package says of itself: one line a kind and minute, where somebody sees it."""
+
+import logging
+
+import pytest
+
+from spotzee_logging.diagnostics import Diagnostics
+
+
+@pytest.fixture
+def said(caplog):
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "spotzee_logging"]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_one_line_a_kind_and_minute(said):
+    """A flood of the same trouble is a line a minute, with the number of those left out."""
+    clock = Clock()
+    diagnostics = Diagnostics(clock)
+
+    for _ in range(5):
+        diagnostics.say("retry", logging.WARNING, "no answer")
+    diagnostics.say("dropped", logging.WARNING, "full")
+    clock.now = 59.9
+    diagnostics.say("retry", logging.WARNING, "no answer")
+    clock.now = 60
+    diagnostics.say("retry", logging.WARNING, "no answer")
+
+    assert said() == ["no answer", "full", "no answer (5 more like this left out)"]
+
+
+def test_the_rest_is_told_at_close(said):
+    """At the end nobody waits for a next line: the numbers left out are said."""
+    diagnostics = Diagnostics(Clock())
+    for _ in range(3):
+        diagnostics.say("retry", logging.WARNING, "no answer")
+
+    diagnostics.say_left_out()
+    diagnostics.say_left_out()
+
+    assert said() == ["no answer", "2 more lines of the kind 'retry' were left out"]
+
+
+SCRIPT = """
+import logging, logging.config
+from spotzee_logging import SpotzeeHandler
+handler = SpotzeeHandler("sk_test", base_url="http://127.0.0.1:9")
+logger = logging.getLogger("shop")
+{setup}
+logger.warning("x", extra={{"spotzee_event": ""}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("setup", "is_seen"),
+    [
+        ("logger.addHandler(handler)", True),
+        ("logging.getLogger().addHandler(handler)", True),
+        ("logging.basicConfig(handlers=[handler])", True),
+        ("logging.basicConfig(handlers=[logging.StreamHandler(), handler])", True),
+        (
+            "logger.addHandler(handler); logging.config.dictConfig({'version': 1}); logger.disabled = False",
+            True,
+        ),
+        ("logger.addHandler(handler); logging.getLogger('spotzee_logging').setLevel(100)", False),
+        (
+            "logger.addHandler(handler); logging.getLogger('spotzee_logging').addHandler(logging.NullHandler())",
+            False,
+        ),
+    ],
+    ids=["child", "root", "only ours", "with a stream", "disabled by dictConfig", "silenced", "null handler"],
+)
+def test_a_line_is_seen_once_unless_silenced(run_python, setup, is_seen):
+    """Where no handler but ours would print it, it goes to stderr; where one does, it is not doubled."""
+    done = run_python(SCRIPT.format(setup=setup))
+
+    assert done.stderr.count("an event without a name: name is empty") == is_seen
+
+
+def test_the_last_resort_may_be_switched_off(run_python):
+    """A program that wants nothing on stderr sets logging.lastResort to None, and gets nothing."""
+    done = run_python(SCRIPT.format(setup="logger.addHandler(handler); logging.lastResort = None"))
+
+    assert "an event without a name" not in done.stderr
