@@ -2,8 +2,9 @@
 
     python benchmarks/caller_cost.py [rounds]
 
-All rows take turns within a round, and each row's figure is the median of its rounds. The server is hung: it takes
-connections and never answers, so that the figures are of the call alone. Absolute times mean little beyond the machine.
+All rows take turns within a round, and each row's figure is the median of its rounds. The server is hung: it
+takes connections and never answers, so that the figures are of the call alone. Absolute times mean little
+beyond the machine.
 """
 
 from __future__ import annotations

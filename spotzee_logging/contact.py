@@ -241,9 +241,7 @@ def _thawed(user: Any) -> Any:
     """The same as plain dicts: the encoders take them as they are, and they pickle."""
     if not isinstance(user, MappingProxyType):
         return user
-    return {
-        key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in user.items()
-    }
+    return {key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in user.items()}
 
 
 def _differ(inner: str | None, outer: str | None) -> bool:

@@ -24,6 +24,7 @@ IDLE_SECONDS: Final = 5.0
 _FULL: Final = (
     "the buffer was full. Raise max_pending_bytes, or see in stats().last_error why delivery does not keep up"
 )
+_CLOSED: Final = "the handler was closed, and its flushOnClose was False"
 _UNDELIVERED: Final = (
     "the process ended before it could be delivered. Raise shutdown_timeout_seconds, "
     "or see in stats().last_error why delivery took so long"
@@ -65,6 +66,7 @@ class Dispatcher:
         self.buffer = buffer
         self.schedule = Schedule(settings, clock, draw)
         self.reporter = reporter
+        self.flush_on_close = True
         self._settings = settings
         self._client = client
         self._clock = clock
@@ -160,17 +162,16 @@ class Dispatcher:
         with self._settled:
             return self._settled.wait_for(lambda: self._is_settled(position), timeout_seconds)
 
-    def drop_pending(self, reason: str, why: str, *, is_said: bool = True) -> int:
-        """Give up, counted and told of, all that is pending; how many events that is."""
+    def give_up(self) -> int:
+        """Drop, counted and told of, all that is pending at the end; how many events that is, for a last line."""
         bodies = self.buffer.abandon()
-        self.reporter.dropped(bodies, reason, why, is_said=is_said)
+        if self.flush_on_close:
+            self.reporter.dropped(bodies, "shutdown", _UNDELIVERED)
+        else:
+            self.reporter.dropped(bodies, "closed", _CLOSED)
         with self._settled:
             self._settled.notify_all()
         return len(bodies)
-
-    def give_up(self) -> int:
-        """Drop what the end of the process leaves no time for; how many events that is, for the last line."""
-        return self.drop_pending("shutdown", _UNDELIVERED, is_said=False)
 
     def _is_settled(self, position: int) -> bool:
         # In this order: while a batch is being settled its events have left the buffer, but not the account.

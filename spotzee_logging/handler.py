@@ -63,7 +63,6 @@ class SpotzeeHandler(logging.Handler):
         self._last_handled = threading.local()
         self._missed: tuple[int, int] | None = None
         self.flushLevel = valid.flush_level
-        self.flushOnClose = True
         self.setFormatter(None)
 
     @property
@@ -83,6 +82,15 @@ class SpotzeeHandler(logging.Handler):
     @flushLevel.setter
     def flushLevel(self, level: int | str) -> None:  # noqa: N802
         self._flush_level: int = validated("flush_level", level)
+
+    @property
+    def flushOnClose(self) -> bool:  # noqa: N802  MemoryHandler's name
+        """Whether close, and the process's exit, deliver what is pending; else they drop it. Default: True."""
+        return self._dispatcher.flush_on_close
+
+    @flushOnClose.setter
+    def flushOnClose(self, is_flushed: bool) -> None:  # noqa: N802
+        self._dispatcher.flush_on_close = is_flushed
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  logging's name
         """Take an `EventFormatter`; None: one with no options. Raises `InvalidSettings` for any other."""
@@ -157,7 +165,7 @@ class SpotzeeHandler(logging.Handler):
         a logger goes on to work: others' configurations close handlers they do not know. Never raises.
         """
         if not self.flushOnClose:
-            self._dispatcher.drop_pending("closed", "the handler was closed, and flushOnClose was False")
+            self._dispatcher.give_up()
         # logging.shutdown flushes, then closes: what a flush has waited for in vain is not waited for twice.
         elif self._missed != self._progress() and not self.flush() and lifecycle.may_wait():
             self._say_undelivered()

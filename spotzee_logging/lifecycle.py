@@ -20,6 +20,9 @@ from typing import Protocol
 class Member(Protocol):
     """Something with events pending that a process must not leave behind."""
 
+    flush_on_close: bool
+    """Whether the process's exit waits for it at all."""
+
     @property
     def shutdown_timeout_seconds(self) -> float:
         """The longest that the process may wait for it."""
@@ -43,7 +46,7 @@ class Member(Protocol):
 
 
 _members: weakref.WeakSet[Member] = weakref.WeakSet()
-_install_lock = threading.RLock()
+_lock = threading.RLock()
 _is_installed = False
 
 
@@ -74,8 +77,8 @@ process_exit = _Exit()
 def register(member: Member) -> None:
     """Have `member` flushed at the exit of the process, and begun anew in a forked child."""
     global _is_installed  # noqa: PLW0603  hooks cannot be taken back, so they are installed once a process
-    _members.add(member)
-    with _install_lock:
+    with _lock:
+        _members.add(member)
         if _is_installed:
             return
         _is_installed = True
@@ -87,12 +90,16 @@ def register(member: Member) -> None:
 
 def members() -> list[Member]:
     """Those that are alive."""
-    return list(_members)
+    with _lock:
+        return list(_members)
 
 
 def flush_all(timeout_seconds: float | None = None) -> bool:
     """Flush every member within one deadline (None: the longest shutdown timeout); whether all are empty."""
-    waiting = members()
+    return _flush(members(), timeout_seconds)
+
+
+def _flush(waiting: list[Member], timeout_seconds: float | None) -> bool:
     if not may_wait():
         timeout_seconds = 0.0
     for member in waiting:
@@ -127,13 +134,13 @@ def give_up_on(member: Member) -> None:
 
 def _at_exit() -> None:
     process_exit.has_begun = True
-    flush_all()
+    _flush([member for member in members() if member.flush_on_close], None)
     for member in members():
         give_up_on(member)
 
 
 def _after_fork_in_child() -> None:
-    global _install_lock  # noqa: PLW0603  another thread of the parent may have held it
-    _install_lock = threading.RLock()
+    global _lock  # noqa: PLW0603  another thread of the parent may have held it
+    _lock = threading.RLock()
     for member in members():
         member.begin_anew()

@@ -48,15 +48,15 @@ class Reporter:
 
         self._tell_each(bodies, reason, error_of)
 
-    def dropped(self, bodies: Sequence[bytes], reason: str, why: str, *, is_said: bool = True) -> None:
-        """Pending events were given up; `why` says why and what to do, in a line too where `is_said`."""
+    def dropped(self, bodies: Sequence[bytes], reason: str, why: str) -> None:
+        """Pending events were given up; `why` says why and what to do. What the exit drops it says itself."""
         self.ledger.drop(reason, len(bodies))
 
         def error_of(event: Event) -> SpotzeeError:
             fields = fields_of(event)
             return EventDropped(f"{describe(fields)}: dropped, {why}", reason=reason, **named(fields))
 
-        self._tell_each(bodies, reason if is_said else None, error_of)
+        self._tell_each(bodies, None if reason == "shutdown" else reason, error_of)
 
     def _tell_each(
         self, bodies: Sequence[bytes], kind: str | None, error_of: Callable[[Event], SpotzeeError]

@@ -317,11 +317,17 @@ def test_binding_never_raises_and_the_event_says_what_is_wrong():
     """Ids and user fields that break a rule are told of the event that takes them."""
     with contact(external_id=42), pytest.raises(InvalidEvent, match="external_id must be a string, got int"):
         event()
-    with contact(external_id="A", user="ada"), pytest.raises(InvalidEvent, match="user must be a mapping, got str"):
+    with (
+        contact(external_id="A", user="ada"),
+        pytest.raises(InvalidEvent, match="user must be a mapping, got str"),
+    ):
         event()
     with contact(external_id=""), pytest.raises(InvalidEvent, match="external_id is empty"):
         event()
-    with contact(external_id="A", user={"timezon": "UTC"}), pytest.raises(InvalidEvent, match="Did you mean timezone"):
+    with (
+        contact(external_id="A", user={"timezon": "UTC"}),
+        pytest.raises(InvalidEvent, match="Did you mean timezone"),
+    ):
         event()
 
 
@@ -419,7 +425,9 @@ async def _async_generator():
 @pytest.mark.parametrize("function", [_generator, _async_generator, functools.partial(_generator)])
 def test_a_generator_is_refused_with_the_remedy(function):
     """A generator would leave the contact bound between its steps: decorating one says so at once."""
-    with pytest.raises(TypeError, match=r"cannot decorate the generator .*put `with contact\(\.\.\.\):` around"):
+    with pytest.raises(
+        TypeError, match=r"cannot decorate the generator .*put `with contact\(\.\.\.\):` around"
+    ):
         contact(external_id="A")(function)
 
 

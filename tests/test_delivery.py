@@ -31,7 +31,11 @@ def test_a_tagged_record_arrives_as_it_was_logged(sandbox, make_handler, make_lo
                 "anonymous_id": "anon-2c8a3e",
                 "external_id": "cust-9f4b21",
                 "data": {"product_id": "sku-1024", "value": 49.95},
-                "user": {"email": "jane@example.com", "timezone": "Australia/Sydney", "data": {"plan": "pro"}},
+                "user": {
+                    "email": "jane@example.com",
+                    "timezone": "Australia/Sydney",
+                    "data": {"plan": "pro"},
+                },
             }
         },
     )
@@ -123,7 +127,9 @@ def test_optional_headers_are_left_off(sandbox, make_handler, make_logger):
     assert "x-spotzee-client-type" not in request["headers"]
 
 
-def test_the_key_is_the_handlers_own_even_with_a_netrc(sandbox, make_handler, make_logger, tmp_path, monkeypatch):
+def test_the_key_is_the_handlers_own_even_with_a_netrc(
+    sandbox, make_handler, make_logger, tmp_path, monkeypatch
+):
     """An entry for the host in ~/.netrc does not take the key's place."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")

@@ -47,7 +47,9 @@ def _copy_without_orjson():
 STDLIB = _copy_without_orjson()
 ENCODERS = [
     pytest.param(
-        encoding, id="orjson", marks=pytest.mark.skipif(not HAS_ORJSON, reason="the extra `fast` is not there")
+        encoding,
+        id="orjson",
+        marks=pytest.mark.skipif(not HAS_ORJSON, reason="the extra `fast` is not there"),
     ),
     pytest.param(STDLIB, id="json"),
 ]
@@ -260,7 +262,7 @@ ODD_VALUES = {
     "bool": ([True, False], [True, False]),
     "lone surrogate": ("half \ud83d", "half \ufffd"),
     "two halves of a surrogate pair": ("\ud83d\ude00", "😀"),
-    "text of all planes": ("a\x00\x1f\x7f\"\\/ü\u2028😀", "a\x00\x1f\x7f\"\\/ü\u2028😀"),
+    "text of all planes": ('a\x00\x1f\x7f"\\/ü\u2028😀', 'a\x00\x1f\x7f"\\/ü\u2028😀'),
     "text within __str__ with a surrogate": (Half(), "half \ufffd"),
     "str of another mind": (Liar("abc"), "abc"),
     "UserString": (collections.UserString("abc"), "abc"),
@@ -446,7 +448,9 @@ def test_an_events_bytes_take_their_length_and_no_more(encoder, text):
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_plain_events_are_written_without_white_space_and_in_order(encoder):
     """The bytes of a plain event are the shortest JSON of it, its fields in their order, letters as UTF-8."""
-    body = encoder.encode_event({"name": "größer", "external_id": "c", "data": {"b": [1, 2.5, None], "a": True}})
+    body = encoder.encode_event(
+        {"name": "größer", "external_id": "c", "data": {"b": [1, 2.5, None], "a": True}}
+    )
 
     assert body == '{"name":"größer","external_id":"c","data":{"b":[1,2.5,null],"a":true}}'.encode()
 
@@ -456,7 +460,11 @@ def test_an_id_of_a_users_own_type_arrives_as_its_text(encoder):
     """A proxy or str-Enum that passes the rules as an id is sent as that id, never as null."""
     fields = {"name": Size.SMALL, "external_id": wrapt.ObjectProxy("cust_001"), "anonymous_id": Liar("anon")}
 
-    assert read(encoder.encode_event(fields)) == {"name": "s", "external_id": "cust_001", "anonymous_id": "anon"}
+    assert read(encoder.encode_event(fields)) == {
+        "name": "s",
+        "external_id": "cust_001",
+        "anonymous_id": "anon",
+    }
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -594,7 +602,9 @@ scalars = (
     | st.sampled_from([*Color, *Size, *Level, *Nested, Half(), Liar("x"), Broken(), ValueError("x")])
     | st.builds(Mute)
 )
-keys = st.text(max_size=3) | st.none() | st.booleans() | st.integers() | st.floats() | st.tuples(st.integers())
+keys = (
+    st.text(max_size=3) | st.none() | st.booleans() | st.integers() | st.floats() | st.tuples(st.integers())
+)
 keys |= st.sampled_from([*Color, *Level, Liar("x"), "\ud800", b"x", dt.date(2026, 4, 28)]) | st.builds(Mute)
 trees = st.recursive(
     scalars,

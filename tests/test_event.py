@@ -79,8 +79,16 @@ def test_an_event_that_keeps_the_rules_passes_unchanged(fields):
         (event(user={"email": 7}), "user.email", "user.email must be a string, got int"),
         (event(user={"phone": 61400123456}), "user.phone", "user.phone must be a string, got int"),
         (event(user={"timezone": 10}), "user.timezone", "user.timezone must be a string, got int"),
-        (event(user={"timezone": "x" * 51}), "user.timezone", "has 51 characters, and at most 50 are allowed"),
-        (event(user={"timezone": "Mars/Olympus"}), "user.timezone", "user.timezone is unknown to this machine"),
+        (
+            event(user={"timezone": "x" * 51}),
+            "user.timezone",
+            "has 51 characters, and at most 50 are allowed",
+        ),
+        (
+            event(user={"timezone": "Mars/Olympus"}),
+            "user.timezone",
+            "user.timezone is unknown to this machine",
+        ),
         (event(user={"timezone": "AEST"}), "user.timezone", "user.timezone is unknown to this machine"),
         (event(user={"timezone": ""}), "user.timezone", "user.timezone is unknown to this machine"),
         (event(user={"timezone": "../etc"}), "user.timezone", "user.timezone is unknown to this machine"),
@@ -189,7 +197,9 @@ def test_an_error_carries_which_event_it_was():
     assert error.external_id == "cust_001"
     assert error.anonymous_id == "anon-2c8a3e"
     assert error.request_id is None
-    assert str(error).startswith("event 'order_placed' (external_id 'cust_001', anonymous_id 'anon-2c8a3e'): ")
+    assert str(error).startswith(
+        "event 'order_placed' (external_id 'cust_001', anonymous_id 'anon-2c8a3e'): "
+    )
 
 
 def test_an_error_carries_no_name_or_id_that_is_no_text():
@@ -259,7 +269,10 @@ def test_nobody_can_change_an_event():
 @given(
     st.dictionaries(
         st.sampled_from([*EVENT_RULES, "colour"]),
-        st.none() | st.text(max_size=3) | st.integers() | st.dictionaries(st.text(), st.integers(), max_size=1),
+        st.none()
+        | st.text(max_size=3)
+        | st.integers()
+        | st.dictionaries(st.text(), st.integers(), max_size=1),
     )
 )
 def test_any_event_passes_or_is_refused_by_name(fields):

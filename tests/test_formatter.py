@@ -54,7 +54,14 @@ def test_any_mapping_is_a_tag(kind):
 
 def test_fields_of_none_are_left_out():
     """A field that is None counts as not given, as for the API."""
-    tag = {"name": "n", "external_id": "c", "anonymous_id": None, "data": None, "user": None, "created_at": None}
+    tag = {
+        "name": "n",
+        "external_id": "c",
+        "anonymous_id": None,
+        "data": None,
+        "user": None,
+        "created_at": None,
+    }
 
     assert formatted(tag) == {"name": "n", "external_id": "c", "created_at": CREATED_AT}
 
@@ -124,7 +131,9 @@ def test_created_at_is_the_time_of_the_record(moments):
     for milliseconds in moments:
         made = record("n", external_id="c")
         made.created = milliseconds / 1000
-        expected = (datetime(1970, 1, 1) + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
+        expected = (datetime(1970, 1, 1) + timedelta(milliseconds=milliseconds)).isoformat(
+            timespec="milliseconds"
+        )
         assert json.loads(formatter.format(made))["created_at"] == f"{expected}Z"
 
 
@@ -138,9 +147,15 @@ def test_created_at_is_the_time_of_the_record(moments):
             {"defaults": {"app": "default", "env": "test"}, "static_fields": {"app": "static"}},
             {"app": "static", "env": "test", "total": 5, "shop": "call"},
         ),
-        ({"fmt": "%(levelname)s %(message)s"}, {"levelname": "INFO", "message": "placed now", "total": 5, "shop": "call"}),
+        (
+            {"fmt": "%(levelname)s %(message)s"},
+            {"levelname": "INFO", "message": "placed now", "total": 5, "shop": "call"},
+        ),
         ({"fmt": "{name} {lineno}", "style": "{"}, {"name": "shop", "lineno": 7, "total": 5, "shop": "call"}),
-        ({"fmt": ["funcName", "nothing"]}, {"funcName": "place", "nothing": None, "total": 5, "shop": "call"}),
+        (
+            {"fmt": ["funcName", "nothing"]},
+            {"funcName": "place", "nothing": None, "total": 5, "shop": "call"},
+        ),
         (
             {"fmt": "%(levelname)s", "rename_fields": {"levelname": "severity"}},
             {"severity": "INFO", "total": 5, "shop": "call"},
@@ -192,7 +207,9 @@ def test_the_options_are_copied():
 @pytest.mark.parametrize(
     "formatter", [EventFormatter(), EventFormatter("%(message)s %(asctime)s", static_fields={"app": "web"})]
 )
-@pytest.mark.parametrize("tag", ["n", {"name": "n", "external_id": "c", "data": {"a": {"b": [1]}}, "user": {}}])
+@pytest.mark.parametrize(
+    "tag", ["n", {"name": "n", "external_id": "c", "data": {"a": {"b": [1]}}, "user": {}}]
+)
 def test_the_record_and_the_tag_are_not_changed(formatter, tag):
     """Other handlers find the record, and the program its dicts, as they were."""
     made = record(tag, external_id="c", nested={"a": [1]})
@@ -270,7 +287,10 @@ def test_data_that_is_no_mapping_is_refused_with_options_too(options):
 
 def test_an_odd_value_is_made_plain_in_the_line():
     """A line of JSON is strict, whatever the data holds."""
-    assert formatted("n", external_id="c", total=float("nan"), tags={2, 1})["data"] == {"total": None, "tags": [1, 2]}
+    assert formatted("n", external_id="c", total=float("nan"), tags={2, 1})["data"] == {
+        "total": None,
+        "tags": [1, 2],
+    }
 
 
 def test_on_a_file_handler_it_writes_an_event_log(tmp_path, make_logger):
@@ -305,7 +325,10 @@ def test_dict_config_makes_it_with_options(tmp_path, entry):
     [
         ({"class": "spotzee_logging.EventFormatter"}, None),
         ({"class": "spotzee_logging.EventFormatter", "format": "%(levelname)s"}, {"levelname": "INFO"}),
-        ({"class": "spotzee_logging.EventFormatter", "format": "{levelname}", "style": "{"}, {"levelname": "INFO"}),
+        (
+            {"class": "spotzee_logging.EventFormatter", "format": "{levelname}", "style": "{"},
+            {"levelname": "INFO"},
+        ),
     ],
 )
 def test_dict_config_makes_it_as_a_class(tmp_path, entry, data):
@@ -320,7 +343,9 @@ def _logged_by_dict_config(tmp_path, formatter):
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"events": formatter},
-            "handlers": {"file": {"class": "logging.FileHandler", "filename": str(path), "formatter": "events"}},
+            "handlers": {
+                "file": {"class": "logging.FileHandler", "filename": str(path), "formatter": "events"}
+            },
             "loggers": {"shop_configured": {"handlers": ["file"], "level": "INFO", "propagate": False}},
         }
     )

@@ -28,7 +28,9 @@ def teller(told):
 
 def said(caplog):
     """The lines that the package said of itself."""
-    return "".join(f"{record.getMessage()}\n" for record in caplog.records if record.name == "spotzee_logging")
+    return "".join(
+        f"{record.getMessage()}\n" for record in caplog.records if record.name == "spotzee_logging"
+    )
 
 
 def test_an_untagged_record_passes_by(make_handler, make_logger):
@@ -118,7 +120,9 @@ def test_the_level_holds(make_handler, make_logger):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"name": "", "external_id": "c"}, {"name": "n"}, {"name": "n", "externalId": "c"}, "", 7, []], ids=str
+    "bad",
+    [{"name": "", "external_id": "c"}, {"name": "n"}, {"name": "n", "externalId": "c"}, "", 7, []],
+    ids=str,
 )
 def test_an_invalid_event_is_rejected_at_the_call(make_handler, make_logger, told, teller, caplog, bad):
     """Counted, told to on_error and said in one line; the program goes on."""

@@ -90,9 +90,7 @@ print(handler.stats().dropped, handler.stats().pending, told)
 
     done = run_python(source, sandbox.url)
 
-    assert done.stdout.strip() == (
-        "{'shutdown': 3} 0 [(0, 'shutdown'), (1, 'shutdown'), (2, 'shutdown')]"
-    )
+    assert done.stdout.strip() == ("{'shutdown': 3} 0 [(0, 'shutdown'), (1, 'shutdown'), (2, 'shutdown')]")
 
 
 def test_the_first_event_comes_at_exit(sandbox, run_python):
@@ -395,3 +393,20 @@ def test_an_ended_thread_starts_again(sandbox, run_python):
 
     assert done.stdout.strip() == "True"
     assert numbers(sandbox) == [2]
+
+
+def test_without_flush_on_close_the_exit_waits_for_nothing(sandbox, run_python):
+    """A program that sets flushOnClose to False ends at once, and its pending events are counted as closed."""
+    sandbox.faults([{"hang": True, "times": 100}])
+    body = """
+import time
+handler.flushOnClose = False
+for n in range(5): log(n)
+started = time.monotonic()
+atexit._run_exitfuncs()
+print(time.monotonic() - started < 1, handler.stats().dropped)
+"""
+
+    done = run_python(program(body, shutdown_timeout_seconds=5), sandbox.url)
+
+    assert done.stdout.strip() == "True {'closed': 5}"

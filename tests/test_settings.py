@@ -62,7 +62,11 @@ DEFAULTS = {
 # setting: (text of its variable, what that says, another value to give as an argument)
 GIVEN = {
     "api_key": (" pk_test_1\n", "pk_test_1", "sk_test_2"),
-    "base_url": ("http://127.0.0.1:8000/api/client/", "http://127.0.0.1:8000/api/client", "https://a.example"),
+    "base_url": (
+        "http://127.0.0.1:8000/api/client/",
+        "http://127.0.0.1:8000/api/client",
+        "https://a.example",
+    ),
     "api_version": ("2027-01-01", "2027-01-01", "2028-01-01"),
     "client_type": ("cli", "cli", "mobile"),
     "capacity": ("7", 7, 8),
@@ -116,7 +120,9 @@ def test_an_empty_variable_counts_as_unset(name):
     assert getattr(from_env(**{f"SPOTZEE_{name.upper()}": " "}), name) == DEFAULTS[name]
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.may_be_none and name != "api_key"])
+@pytest.mark.parametrize(
+    "name", [name for name, row in ROWS.items() if row.may_be_none and name != "api_key"]
+)
 def test_none_can_be_said_in_the_environment(name):
     """A variable with the word none sets what can be None to it."""
     assert getattr(from_env(**{f"SPOTZEE_{name.upper()}": "None"}), name) is None
@@ -152,7 +158,9 @@ def test_making_settings_does_not_look_into_the_environment(monkeypatch):
         ("capacity", 0, "capacity must be from 1 to 100, got 0."),
         ("capacity", 101, "capacity must be from 1 to 100, got 101."),
         ("capacity", -1, "capacity must be from 1 to 100, got -1."),
-        pytest.param("capacity", 10**5000, "capacity must be from 1 to 100, got more.", id="too long to print"),
+        pytest.param(
+            "capacity", 10**5000, "capacity must be from 1 to 100, got more.", id="too long to print"
+        ),
         ("capacity", 1.0, "capacity must be a whole number, got float."),
         ("capacity", "7", "capacity must be a whole number, got str."),
         ("capacity", True, "capacity must be a whole number, got bool."),
@@ -172,14 +180,22 @@ def test_making_settings_does_not_look_into_the_environment(monkeypatch):
         ("max_batch_bytes", 1023, "max_batch_bytes must be at least 1024, got 1023."),
         ("max_event_bytes", 127, "max_event_bytes must be at least 128, got 127."),
         ("max_event_bytes", MIB, "max_batch_bytes is too small for one event of max_event_bytes. Raise it."),
-        ("max_event_bytes", MIB - 1, "max_batch_bytes is too small for one event of max_event_bytes. Raise it."),
+        (
+            "max_event_bytes",
+            MIB - 1,
+            "max_batch_bytes is too small for one event of max_event_bytes. Raise it.",
+        ),
         ("max_pending_bytes", 2048, "max_pending_bytes is smaller than max_event_bytes. Raise it."),
         ("overflow", "drop", "overflow is none of those that there are. "),
         ("overflow", "dropOldest", "Did you mean drop_oldest? Give one of drop_newest, drop_oldest, block."),
         ("overflow", None, "overflow is none of those that there are. "),
         ("overflow", [], "overflow is none of those that there are. "),
         ("client_type", "backend", "Give one of mcp, mobile, sdk-js, sdk-android, sdk-ios, cli, unknown."),
-        ("flush_level", "LOUD", 'flush_level is no level of logging\'s. Give logging.ERROR, "ERROR" or a number.'),
+        (
+            "flush_level",
+            "LOUD",
+            'flush_level is no level of logging\'s. Give logging.ERROR, "ERROR" or a number.',
+        ),
         ("flush_level", 30.0, "flush_level is no level of logging's."),
         ("flush_level", True, "flush_level is no level of logging's."),
         ("flush_level", None, "flush_level is no level of logging's."),
@@ -188,7 +204,11 @@ def test_making_settings_does_not_look_into_the_environment(monkeypatch):
         ("disabled", None, "disabled must be True or False, got NoneType."),
         ("before_send", 7, "before_send must be a callable, got int. Give a function, or its place as text"),
         ("before_send", "json:nothing", "before_send names 'json:nothing', which cannot be imported. Give a"),
-        ("before_send", "no_such_module:f", "before_send names 'no_such_module:f', which cannot be imported."),
+        (
+            "before_send",
+            "no_such_module:f",
+            "before_send names 'no_such_module:f', which cannot be imported.",
+        ),
         ("before_send", "", "before_send names '', which cannot be imported."),
         ("before_send", "json:__name__", "before_send names 'json:__name__', which is not callable."),
         ("on_error", b"json:loads", "on_error must be a callable, got bytes."),
@@ -216,9 +236,17 @@ def test_a_value_that_cannot_be_is_refused_with_the_remedy(name, value, words):
         ("SPOTZEE_CAPACITY", "9" * 5000, "SPOTZEE_CAPACITY is not a number. "),
         ("SPOTZEE_CAPACITY", "0", "SPOTZEE_CAPACITY must be from 1 to 100, got 0. "),
         ("SPOTZEE_FLUSH_INTERVAL_SECONDS", "1 s", "SPOTZEE_FLUSH_INTERVAL_SECONDS is not a number. "),
-        ("SPOTZEE_FLUSH_INTERVAL_SECONDS", "nan", "SPOTZEE_FLUSH_INTERVAL_SECONDS must be at least 0, got nan. "),
+        (
+            "SPOTZEE_FLUSH_INTERVAL_SECONDS",
+            "nan",
+            "SPOTZEE_FLUSH_INTERVAL_SECONDS must be at least 0, got nan. ",
+        ),
         ("SPOTZEE_FLUSH_INTERVAL_SECONDS", "inf", "SPOTZEE_FLUSH_INTERVAL_SECONDS must be from 0 to "),
-        ("SPOTZEE_STRICT", "maybe", "SPOTZEE_STRICT is not on or off. It sets strict: an invalid event raises"),
+        (
+            "SPOTZEE_STRICT",
+            "maybe",
+            "SPOTZEE_STRICT is not on or off. It sets strict: an invalid event raises",
+        ),
         ("SPOTZEE_OVERFLOW", "drop", "SPOTZEE_OVERFLOW is none of those that there are. "),
         ("SPOTZEE_FLUSH_LEVEL", "LOUD", "SPOTZEE_FLUSH_LEVEL is no level of logging's. "),
         ("SPOTZEE_BASE_URL", "http://a.example", "SPOTZEE_BASE_URL is plain http"),
@@ -277,7 +305,10 @@ def test_the_key_is_taken_without_the_white_space_around_it():
     [
         (None, "api_key is missing. Pass api_key= or set SPOTZEE_API_KEY to a project's key: sk_… "),
         ("", "api_key does not start with sk_ or pk_. "),
-        ("ok_live_secret", "api_key is an organisation's (ok_…), which /api/admin takes and /events refuses. "),
+        (
+            "ok_live_secret",
+            "api_key is an organisation's (ok_…), which /api/admin takes and /events refuses. ",
+        ),
         ("SK_live_secret", "api_key does not start with sk_ or pk_. "),
         ("Bearer sk_live_secret", "api_key does not start with sk_ or pk_. "),
         ("live_secret", "api_key does not start with sk_ or pk_. "),
@@ -294,7 +325,9 @@ def test_a_key_that_cannot_be_is_refused_and_not_shown(key, words):
     error = refused(api_key=key)
 
     assert str(error).startswith(words)
-    assert str(error).endswith("Pass api_key= or set SPOTZEE_API_KEY to a project's key: sk_… (server side) or pk_… (events only).")
+    assert str(error).endswith(
+        "Pass api_key= or set SPOTZEE_API_KEY to a project's key: sk_… (server side) or pk_… (events only)."
+    )
     assert error.setting == "api_key"
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
     assert "live" not in shown
@@ -341,7 +374,10 @@ def test_a_base_url_is_https_or_this_machine(url, kept):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://apix.spotzee.com/api/client", "is plain http, which shows the key to everyone on the way. Use https."),
+        (
+            "http://apix.spotzee.com/api/client",
+            "is plain http, which shows the key to everyone on the way. Use https.",
+        ),
         ("http://10.0.0.1", "is plain http"),
         ("http://0.0.0.0:8000", "is plain http"),
         ("http://localhost.evil.example", "is plain http"),
@@ -378,7 +414,8 @@ def test_a_base_url_that_cannot_be_is_refused(url, words):
 
 
 @pytest.mark.parametrize(
-    ("level", "number"), [("WARNING", 30), ("CRITICAL", 50), ("WARN", 30), (logging.INFO, 20), (0, 0), (35, 35)]
+    ("level", "number"),
+    [("WARNING", 30), ("CRITICAL", 50), ("WARN", 30), (logging.INFO, 20), (0, 0), (35, 35)],
 )
 def test_a_level_is_a_number_or_a_name(level, number):
     """Level names are taken wherever a level is."""
@@ -393,9 +430,8 @@ def test_a_level_in_the_environment_is_a_number_or_a_name():
 
 def test_a_programs_own_level_has_a_name_too(monkeypatch):
     """A level that was added with `logging.addLevelName` is known by its name."""
-    names = logging._nameToLevel, logging._levelToName
-    for mapping in names:
-        monkeypatch.setattr(logging, "_nameToLevel" if mapping is names[0] else "_levelToName", dict(mapping))
+    monkeypatch.setattr(logging, "_nameToLevel", dict(logging._nameToLevel))
+    monkeypatch.setattr(logging, "_levelToName", dict(logging._levelToName))
     logging.addLevelName(25, "NOTICE")
 
     assert make(flush_level="NOTICE").flush_level == 25
@@ -461,7 +497,12 @@ def test_the_table_knows_the_bounds():
     """Tools read the limits where validation does."""
     (capacity,) = (row for row in Settings.table() if row["name"] == "capacity")
 
-    assert (capacity["minimum"], capacity["maximum"], capacity["unit"], capacity["type"]) == (1, 100, "events", "int")
+    assert (capacity["minimum"], capacity["maximum"], capacity["unit"], capacity["type"]) == (
+        1,
+        100,
+        "events",
+        "int",
+    )
 
 
 BAD_ENVIRONMENT = """
@@ -477,7 +518,11 @@ def test_a_bad_environment_does_not_hurt_the_import(tmp_path):
     """The environment is read where settings are made, not where the package is imported."""
     environ = {**os.environ, "SPOTZEE_API_KEY": KEY, "SPOTZEE_CAPACITY": "many"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BAD_ENVIRONMENT], env=environ, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", BAD_ENVIRONMENT],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout == "SPOTZEE_CAPACITY\n"
