@@ -77,6 +77,8 @@ def _open_session(settings: Settings) -> requests.Session:
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
+    # Plain http is to this machine only: a proxy of the environment could not reach it, and would see the key.
+    session.trust_env = not settings.base_url.startswith("http://")
     # A session's auth, and not a header: requests would let an entry of ~/.netrc replace the header.
     session.auth = _Bearer(settings.api_key or "")
     # What a server or a proxy would have remembered does not travel with the next batch.

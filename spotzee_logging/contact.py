@@ -35,13 +35,12 @@ class Contact:
     def within(self, outer: Contact) -> Contact:
         """This contact, bound inside `outer`: field by field over it, or afresh where it is somebody else.
 
-        Another `external_id` than the outer one is somebody else. So is another `anonymous_id` where
-        neither has an `external_id`: nothing says that the two are one.
+        Another `external_id` than the outer one is somebody else. So is another `anonymous_id` where the
+        outer one has no `external_id`: nothing that the two share says that they are one.
         """
         if _differ(self.external_id, outer.external_id):
             return self
-        known = self.external_id is not None or outer.external_id is not None
-        if not known and _differ(self.anonymous_id, outer.anonymous_id):
+        if outer.external_id is None and _differ(self.anonymous_id, outer.anonymous_id):
             return self
         return Contact(
             self.external_id if self.external_id is not None else outer.external_id,

@@ -67,7 +67,12 @@ class Event:
 
 def fields_of(event: Event) -> dict[str, Any]:
     """The fields that the event has, as a new dict."""
-    return {field: value for field in EVENT_RULES if (value := getattr(event, field)) is not None}
+    return without_nulls(vars(event))
+
+
+def without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are there: the API takes null for most, and it says the same as leaving one out."""
+    return {field: value for field, value in fields.items() if value is not None}
 
 
 def check_event(fields: dict[str, Any]) -> None:

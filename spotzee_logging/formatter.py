@@ -12,7 +12,7 @@ from spotzee_logging import timestamps
 from spotzee_logging.contact import NOBODY, RECORD_ATTRIBUTE, contact_of
 from spotzee_logging.encoding import encode_event
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.event import Event, check_event, fields_of
+from spotzee_logging.event import Event, check_event, fields_of, without_nulls
 
 TAG: Final = "spotzee_event"
 """The attribute that makes a record an event: a mapping (`EventTag`), a name, or an `Event`."""
@@ -100,7 +100,7 @@ class EventFormatter(BaseJsonFormatter):
         else:
             _refuse_tag(tag)
         if _NONE in map(type, fields.values()):
-            fields = {field: value for field, value in fields.items() if value is not None}
+            fields = without_nulls(fields)
         if not self._takes_data_as_it_is and isinstance(fields.get("data", {}), Mapping):
             fields["data"] = self._data(record, fields.get("data", {}))
         return fields
@@ -108,7 +108,11 @@ class EventFormatter(BaseJsonFormatter):
     def _of_short_tag(self, record: logging.LogRecord, name: str) -> dict[str, Any]:
         attributes = record.__dict__
         reserved = self.reserved_attrs
-        data = {key: value for key, value in attributes.items() if key not in reserved and key[:1] != "_"}
+        data = {
+            key: value
+            for key, value in attributes.items()
+            if key not in reserved and not (isinstance(key, str) and key[:1] == "_")
+        }
         if not self._takes_data_as_it_is:
             data = self._data(record, data)
         fields: dict[str, Any] = {"name": name, "data": data} if data else {"name": name}

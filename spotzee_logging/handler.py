@@ -15,7 +15,7 @@ from spotzee_logging.diagnostics import LOGGER_NAME, Diagnostics
 from spotzee_logging.dispatcher import Dispatcher, is_sender
 from spotzee_logging.encoding import decode_event, decode_fields, encode_event
 from spotzee_logging.errors import EventDropped, InvalidEvent, InvalidSettings, SpotzeeError
-from spotzee_logging.event import Event, check_event, describe, fields_of, named
+from spotzee_logging.event import Event, check_event, describe, fields_of, named, without_nulls
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
 from spotzee_logging.reporting import Reporter
@@ -195,7 +195,7 @@ class SpotzeeHandler(logging.Handler):
     def _encoded(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
         """The event's bytes and its contact; None where it ends here, counted. Raises `InvalidEvent`."""
         if self._has_own_format:
-            fields = decode_fields(self.format(record))
+            fields = without_nulls(decode_fields(self.format(record)))
             check_event(fields)
         else:
             fields = self._formatter.fields(record)

@@ -86,7 +86,10 @@ def no_contact():
 
 @pytest.fixture
 def run_python(tmp_path):
-    """Runs a program in a Python of its own, and gives its CompletedProcess with stdout and stderr as text."""
+    """Runs a program in a Python of its own, and gives its CompletedProcess, with stdout and stderr as text.
+
+    A keyword is a variable of its environment; None takes the variable out.
+    """
 
     def run(source, *arguments, timeout=60, check=True, **environment):
         program = tmp_path / "program.py"
@@ -97,7 +100,7 @@ def run_python(tmp_path):
             text=True,
             timeout=timeout,
             check=check,
-            env={**os.environ, **environment},
+            env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
         )
 
     return run

@@ -11,21 +11,17 @@ from conftest import tag
 from spotzee_logging import SpotzeeHandler
 from spotzee_logging.sandbox import Sandbox
 
-FAULTS = st.lists(
-    st.sampled_from(
-        [
-            {},
-            {"status": 204},
-            {"status": 422},
-            {"status": 400},
-            {"status": 418},
-            {"status": 500},
-            {"status": 429, "headers": {"Retry-After": "0"}},
-            {"reset": "before"},
-            {"reset": "after"},
-        ]
-    ),
-    max_size=6,
+PASSING = [
+    {},
+    {"status": 204},
+    {"status": 500},
+    {"status": 429, "headers": {"Retry-After": "0"}},
+    {"reset": "before"},
+]
+# Not both in one script: a server that keeps the contract refuses nothing that it has committed.
+FAULTS = st.one_of(
+    st.lists(st.sampled_from([*PASSING, {"reset": "after"}]), max_size=6),
+    st.lists(st.sampled_from([*PASSING, {"status": 422}, {"status": 400}, {"status": 418}]), max_size=6),
 )
 STEPS = st.lists(
     st.sampled_from(["good", "invalid", "hidden", "flush", "close", "stats", "huge"]), min_size=1, max_size=40
@@ -91,7 +87,6 @@ def test_the_account_balances(faults, threads):
     assert balanced(stats)
     steps = [step for each in threads for step in each]
     assert stats.accepted == sum(step in {"good", "invalid", "hidden", "huge"} for step in steps)
-    # A scripted 2xx or refusal aside, the server holds what we say was delivered.
     assert stats.delivered == delivered
     assert stats.dropped.get("before_send", 0) == steps.count("hidden")
     assert stats.rejected.get("event_too_large", 0) == steps.count("huge")

@@ -185,14 +185,23 @@ def test_a_proxys_password_is_not_shown(send, monkeypatch):
     """What failed on the way through a proxy is told without the proxy's own credentials."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@127.0.0.1:{port}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{port}")
     monkeypatch.setenv("NO_PROXY", "")
 
-    outcome = send("http://127.0.0.1:1")
+    outcome = send("https://127.0.0.1:1")
 
     assert outcome.status is None
+    assert "ProxyError" in outcome.message
     assert "hunter2" not in str(outcome)
     assert "rosebud" not in str(outcome)
+
+
+def test_a_proxy_is_not_asked_for_this_machine(sandbox, send, monkeypatch):
+    """The sandbox is reached directly, and the key is shown to no proxy, whatever the environment says."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+
+    assert send(sandbox.url).status == 204
 
 
 def test_cookies_are_not_kept(sandbox):

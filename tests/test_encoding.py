@@ -19,11 +19,14 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import wrapt
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spotzee_logging import encoding
 from spotzee_logging.event import Event
+
+# A busy machine is no failure.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 HAS_ORJSON = importlib.util.find_spec("orjson") is not None
 
@@ -483,6 +486,7 @@ def test_a_text_that_is_no_event_is_refused(encoder, text):
         encoder.decode_fields(text)
 
 
+@RELAXED
 @given(st.lists(st.dictionaries(st.text(), st.integers(-(2**63), 2**63)), max_size=5))
 def test_a_requests_body_is_the_array_of_its_events(events):
     """Joined events read as the array of them, and take what is reckoned for them."""
@@ -624,7 +628,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(RELAXED, max_examples=300)
 @given(st.dictionaries(st.text(max_size=5), trees, max_size=4))
 def test_both_encoders_say_the_same_of_anything(data):
     """Of any mixture of plain and odd values both encoders make strict JSON of the same meaning."""
@@ -655,6 +659,7 @@ json_trees = st.recursive(
 )
 
 
+@RELAXED
 @given(st.dictionaries(st.text(max_size=5), json_trees, max_size=4))
 def test_what_json_can_say_arrives_as_it_is(data):
     """Plain values are not changed by either encoder, to the last bit of a float."""
@@ -664,6 +669,7 @@ def test_what_json_can_say_arrives_as_it_is(data):
         assert encoder.plain(data) == data
 
 
+@RELAXED
 @given(trees)
 def test_what_was_made_plain_is_plain(tree):
     """Making plain a second time changes nothing: a retry of a hook's event says the same."""

@@ -3,7 +3,6 @@
 import logging
 import logging.config
 import logging.handlers
-import multiprocessing
 import os
 import threading
 import time
@@ -360,25 +359,31 @@ def test_a_fork_while_another_thread_holds_every_lock(sandbox, make_handler, mak
     assert numbers(sandbox) == [1, 2]
 
 
-def log_in_child(url, number):
-    from spotzee_logging import SpotzeeHandler
+SPAWNING = """
+import logging, multiprocessing, sys
+from spotzee_logging import SpotzeeHandler
 
+def work(url):
     handler = SpotzeeHandler("sk_test", base_url=url)
     logger = logging.getLogger("spawned")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
-    logger.info("x", extra={"spotzee_event": tag(number)})
+    logger.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c", "data": {"number": 5}}})
     handler.flush(20)
 
-
-def test_a_spawned_child_delivers(sandbox):
-    """A child of multiprocessing that flushes delivers."""
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=log_in_child, args=(sandbox.url, 5))
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(sys.argv[1],))
     process.start()
     process.join(60)
+    print(process.exitcode)
+"""
 
-    assert process.exitcode == 0
+
+def test_a_spawned_child_delivers(sandbox, run_python):
+    """A child of multiprocessing that flushes delivers."""
+    done = run_python(SPAWNING, sandbox.url)
+
+    assert done.stdout.strip() == "0"
     assert numbers(sandbox) == [5]
 
 

@@ -336,7 +336,7 @@ def test_a_key_that_cannot_be_is_refused_and_not_shown(key, words):
 
 def test_a_missing_key_is_missing_from_the_environment_too():
     """Neither argument nor variable: the remedy names both."""
-    with pytest.raises(InvalidSettings, match="api_key is missing. Pass api_key= or set SPOTZEE_API_KEY"):
+    with pytest.raises(InvalidSettings, match=r"api_key is missing\. Pass api_key= or set SPOTZEE_API_KEY"):
         Settings.from_env({})
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from typing_extensions import Self
-
     from spotzee_logging.sandbox.store import RequestRecord
 
 KEEP_ALIVE_SECONDS: Final = 60
@@ -117,7 +115,7 @@ class Sandbox:
         if service is not None:
             service.stop()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Sandbox:
         self.start()
         return self
 
