@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -21,6 +22,9 @@ VALIDATOR = jsonschema.Draft202012Validator(
 
 
 def pytest_configure():
+    # Where the suite runs in the background of a shell, Ctrl-C is ignored, and by every process it starts too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith("SPOTZEE_"):
             del os.environ[name]
