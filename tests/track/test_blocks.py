@@ -1,0 +1,245 @@
+"""`with track(...)` and `async with track(...)`."""
+
+import asyncio
+import threading
+
+import pytest
+
+from spotzee_logging import contact
+from spotzee_logging.track import arg, elapsed, error, result, track
+
+
+def test_a_block_is_a_call(catcher):
+    """What the block puts into the draft is in the event, which is sent at its end."""
+    with track("import_finished", external_id="c1", data={"kind": "full"}) as draft:
+        draft.data["rows"] = 3
+        assert [] == catcher.events
+
+    assert ("import_finished", "c1", {"kind": "full", "rows": 3}) == (
+        catcher.one.name,
+        catcher.one.external_id,
+        catcher.one.data,
+    )
+
+
+def test_an_async_block(catcher):
+    """The same with `async with`."""
+
+    async def main():
+        async with track("import_finished", external_id="c1") as draft:
+            await asyncio.sleep(0)
+            draft.data["rows"] = 3
+
+    asyncio.run(main())
+    assert {"rows": 3} == catcher.one.data
+
+
+def test_all_of_the_draft_counts(catcher):
+    """Name, ids and user fields can be set as well."""
+    with track("x", user={"locale": "en"}) as draft:
+        draft.name = "y"
+        draft.external_id = "c1"
+        draft.anonymous_id = "a1"
+        draft.user["email"] = "ada@example.com"
+        assert ("c1", "a1") == (draft.external_id, draft.anonymous_id)
+
+    assert ("y", "c1", "a1", {"locale": "en", "email": "ada@example.com"}) == (
+        catcher.one.name,
+        catcher.one.external_id,
+        catcher.one.anonymous_id,
+        catcher.one.user,
+    )
+
+
+def test_markers_of_a_block(catcher):
+    """`elapsed`, `error` and callables are filled in at the end; what the block sets wins."""
+    data = {"seconds": elapsed, "error": error, "asked": lambda call: call.error is None, "set": elapsed}
+    with track("x", external_id="c", data=data) as draft:
+        assert {} == draft.data
+        draft.data["set"] = "by the block"
+
+    assert isinstance(catcher.one.data["seconds"], float)
+    assert (None, True, "by the block") == tuple(catcher.one.data[key] for key in ("error", "asked", "set"))
+
+
+@pytest.mark.parametrize("marker", [arg.x, result, result.id])
+def test_a_marker_that_a_block_has_no_value_for(marker):
+    """A block has no arguments and no result: TypeError where it begins, with the remedy."""
+    with pytest.raises(TypeError, match="block has no"), track("x", external_id="c", data={"a": [marker]}):
+        pass
+
+
+def test_a_block_needs_a_name():
+    """There is no function to be named after."""
+    with pytest.raises(TypeError, match="Name its event"), track(external_id="c"):
+        pass
+
+
+def test_the_exception_goes_on(catcher):
+    """A block that raises makes an event where that was asked for, and the exception is what it was."""
+    failure = ValueError("no")
+    with pytest.raises(ValueError) as caught, track("x", external_id="c", on="raise", data={"why": error}):
+        raise failure
+    with pytest.raises(ValueError), track("y", external_id="c"):
+        raise failure
+
+    assert failure is caught.value
+    assert failure.__context__ is None
+    assert ("x", {"why": "ValueError: no"}) == (catcher.one.name, catcher.one.data)
+
+
+def test_a_block_in_a_generator_that_is_closed_early(catcher):
+    """Closing the generator ends the block: it returns."""
+
+    def go():
+        with track("x", external_id="c", on="both", data={"error": error}):
+            yield 1
+
+    generator = go()
+    next(generator)
+    generator.close()
+
+    assert {"error": None} == catcher.one.data
+
+
+def test_nothing_is_shared_with_what_track_was_given(catcher):
+    """Filling the draft changes no dict of the program, nor the next block's."""
+    data = {"list": [1], "dict": {"a": 1}}
+    tracking = track("x", external_id="c", data=data)
+    for _ in range(2):
+        with tracking as draft:
+            draft.data["list"].append(2)
+            draft.data["dict"]["b"] = 2
+            draft.data["new"] = 1
+
+    assert {"list": [1], "dict": {"a": 1}} == data
+    assert [{"list": [1, 2], "dict": {"a": 1, "b": 2}, "new": 1}] * 2 == [e.data for e in catcher.events]
+
+
+def test_an_id_that_turns_out_unknown_is_not_the_contacts(catcher):
+    """A block that sets an id to None gets no event, rather than one of whoever the context names."""
+    with contact(external_id="somebody_else"), track("x") as draft:
+        draft.external_id = None
+
+    assert [] == catcher.events
+    assert {"invalid_event": 1} == catcher.stats().rejected
+
+
+def test_a_block_without_ids_is_the_contacts(catcher):
+    """Where no id is named the contact of the block's begin is it."""
+    with contact(external_id="c1"), track("x"):
+        pass
+
+    assert "c1" == catcher.one.external_id
+
+
+def test_the_record_is_of_the_blocks_line(make_logger, make_catcher):
+    """A log line of the event leads to the `with`."""
+    records = []
+    catcher = make_catcher()
+    catcher.addFilter(lambda record: records.append(record) or True)
+    logger = make_logger(catcher, name=__name__, propagate=True)
+
+    def here():
+        with track("x", external_id="c"):
+            pass
+
+    async def there():
+        async with track("x", external_id="c"):
+            pass
+
+    here()
+    asyncio.run(there())
+
+    assert [
+        (logger.name, __file__, here.__code__.co_firstlineno + 1, "here"),
+        (logger.name, __file__, there.__code__.co_firstlineno + 1, "there"),
+    ] == [(r.name, r.pathname, r.lineno, r.funcName) for r in records]
+
+
+def test_nested_in_itself(catcher):
+    """The same tracking can be entered inside itself."""
+    tracking = track("x", external_id="c")
+    with tracking as outer:
+        outer.data["which"] = "outer"
+        with tracking as inner:
+            inner.data["which"] = "inner"
+
+    assert ["inner", "outer"] == [event.data["which"] for event in catcher.events]
+
+
+def test_many_tasks_at_once(catcher):
+    """The same tracking serves interleaved tasks, each with its own draft."""
+    tracking = track("x", external_id="c")
+
+    async def work(number, turns):
+        async with tracking as draft:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            draft.data["number"] = number
+
+    async def main():
+        await asyncio.gather(*(work(number, turns) for number, turns in enumerate([3, 1, 2, 5, 4])))
+
+    asyncio.run(main())
+    assert [1, 2, 0, 4, 3] == [event.data["number"] for event in catcher.events]
+
+
+def test_many_threads_at_once(catcher):
+    """And threads, each with its own draft."""
+    tracking = track("x", external_id="c")
+    inside = threading.Barrier(4)
+
+    def work(number):
+        with tracking as draft:
+            inside.wait(10)
+            draft.data["number"] = number
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [0, 1, 2, 3] == sorted(event.data["number"] for event in catcher.events)
+
+
+def test_left_in_another_context_than_it_was_entered_in(catcher):
+    """Frameworks that run the two halves of a generator in two contexts lose nothing."""
+    import contextvars
+
+    tracking = track("x", external_id="c")
+    draft = contextvars.copy_context().run(tracking.__enter__)
+    draft.data["n"] = 1
+    contextvars.copy_context().run(tracking.__exit__, None, None, None)
+
+    assert {"n": 1} == catcher.one.data
+
+
+def test_when_asks_a_block_too(catcher):
+    """`when` gets the block's call."""
+    for number in range(2):
+        with track("x", external_id="c", when=lambda call, number=number: number == 1) as draft:
+            draft.data["n"] = number
+
+    assert {"n": 1} == catcher.one.data
+
+
+def test_a_draft_shows_no_data():
+    """A draft's repr may end in a log: it names the event only."""
+    with track("x", external_id="c", data={"secret": 1}) as draft:
+        assert "<Draft of 'x'>" == repr(draft)
+
+
+def test_a_block_does_not_bring_wrapt(run_python):
+    """wrapt enters with the first function that is tracked, not with a block, nor with the import."""
+    done = run_python(
+        "import sys, logging\n"
+        "from spotzee_logging.track import track\n"
+        "with track('x', external_id='c'): pass\n"
+        "assert 'wrapt' not in sys.modules\n"
+        "@track\n"
+        "def f(): ...\n"
+        "assert 'wrapt' in sys.modules\n",
+        PYTHONPATH=".",
+    )
+    assert "no SpotzeeHandler" in done.stderr
