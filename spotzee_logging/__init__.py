@@ -1,7 +1,7 @@
 """Business events ride on Python's logging and arrive at Spotzee in batches.
 
 Tag a record, `logger.info("order placed", extra={"spotzee_event": {...}})`, and put a `SpotzeeHandler` on
-its logger; see the README for a complete program.
+its logger, or decorate a function with `@track`; see the README for a complete program.
 """
 
 from spotzee_logging import errors
@@ -9,8 +9,10 @@ from spotzee_logging.contact import ContactFilter, bind_contact, clear_contact, 
 from spotzee_logging.event import Event, EventTag, UserFields
 from spotzee_logging.formatter import EventFormatter
 from spotzee_logging.handler import SpotzeeHandler, flush
+from spotzee_logging.markers import arg, elapsed, error, result
 from spotzee_logging.settings import Settings
 from spotzee_logging.stats import Stats
+from spotzee_logging.track import track
 from spotzee_logging.version import __version__ as __version__
 
 __all__ = [
@@ -22,10 +24,15 @@ __all__ = [
     "SpotzeeHandler",
     "Stats",
     "UserFields",
+    "arg",
     "bind_contact",
     "clear_contact",
     "contact",
+    "elapsed",
+    "error",
     "errors",
     "flush",
     "get_contact",
+    "result",
+    "track",
 ]

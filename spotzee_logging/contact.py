@@ -170,7 +170,7 @@ class ContactFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, with `record.spotzee_contact`, also where it says that nobody is bound."""
         if not hasattr(record, RECORD_ATTRIBUTE):
-            setattr(record, RECORD_ATTRIBUTE, _as_dict(_current.get()))
+            setattr(record, RECORD_ATTRIBUTE, as_dict(_current.get()))
         return True
 
 
@@ -180,7 +180,8 @@ def contact_of(record: logging.LogRecord) -> Contact:
     return _current.get() if left is None else _made(**left)
 
 
-def _as_dict(bound: Contact) -> dict[str, Any]:
+def as_dict(bound: Contact) -> dict[str, Any]:
+    """What stands on a record for a contact: plain dicts, which pickle."""
     ids = {"external_id": bound.external_id, "anonymous_id": bound.anonymous_id}
     return {**ids, "user": _thawed(bound.user)}
 

@@ -106,7 +106,7 @@ class EventFormatter(BaseJsonFormatter):
         return fields
 
     def _of_short_tag(self, record: logging.LogRecord, name: str) -> dict[str, Any]:
-        attributes = record.__dict__
+        attributes: dict[Any, Any] = record.__dict__  # `extra` may hold keys of any type
         reserved = self.reserved_attrs
         data = {
             key: value

@@ -18,12 +18,17 @@ PUBLIC = [
     "SpotzeeHandler",
     "Stats",
     "UserFields",
+    "arg",
     "bind_contact",
     "clear_contact",
     "contact",
+    "elapsed",
+    "error",
     "errors",
     "flush",
     "get_contact",
+    "result",
+    "track",
 ]
 """What is exported. A name joins this list with the work that makes it act, and never leaves it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from spotzee_logging.cli.shop import CUSTOMERS, Shop
+from spotzee_logging.cli.shop import CUSTOMERS, LOGGER, Shop
 from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.settings import Settings
 from spotzee_logging.stats import Stats
@@ -72,14 +71,13 @@ def _open_shop(url: str) -> tuple[Shop, Stats]:
     settings: dict[str, Any] = {row["name"]: row["default"] for row in Settings.table()}
     settings |= {"base_url": url, "shutdown_timeout_seconds": _SHUTDOWN_TIMEOUT_SECONDS}
     handler = SpotzeeHandler(**{**settings, "api_key": _DEMO_KEY})
-    # Outside of logging's tree: no other handler hears it, and the process's logging stays as it is.
-    logger = logging.Logger("shop", logging.DEBUG)  # noqa: LOG001
-    logger.addHandler(handler)
-    shop = Shop(logger)
+    LOGGER.addHandler(handler)
+    shop = Shop()
     try:
         shop.open()
     finally:
         handler.close()
+        LOGGER.removeHandler(handler)
     return shop, handler.stats()
 
 
@@ -115,6 +113,7 @@ def _account(stats: Stats) -> Table:
 def _sentence(shop: Shop) -> str:
     return (
         f"{len(CUSTOMERS)} threads and an asyncio program logged {len(shop.receipts)} tagged records and "
-        f"{shop.untagged_lines} untagged ones: each tagged record arrived as an event exactly once, under "
-        "the contact of its own thread or task, and no untagged one did."
+        f"tracked calls (functions, coroutines, generators) and {shop.untagged_lines} untagged lines: each of "
+        "the first arrived as an event exactly once, under the contact of its own thread or task, and no "
+        "untagged one did."
     )

@@ -1,4 +1,4 @@
-"""A small shop that logs as programs do: the demo's events, from threads and from an asyncio task.
+"""A small shop that logs as programs do: the demo's events, from threads and from asyncio tasks.
 
 Each event carries an id of its own, `receipt`, in its data, and the shop keeps the list: what it logged can
 be held against what arrived.
@@ -9,9 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Generator
 from typing import Final, NamedTuple
 
 from spotzee_logging.contact import contact
+from spotzee_logging.markers import arg, result
+from spotzee_logging.track import track
+
+# Outside of logging's tree: no other handler hears it, and the process's logging stays as it is.
+LOGGER: Final = logging.Logger("shop", logging.DEBUG)  # noqa: LOG001
 
 
 class Customer(NamedTuple):
@@ -21,6 +27,11 @@ class Customer(NamedTuple):
     email: str
     item: str
     price: float
+
+    @property
+    def external_id(self) -> str:
+        """The shop's own id of the customer, once known."""
+        return f"cust_{self.name}"
 
 
 CUSTOMERS: Final = (
@@ -32,26 +43,25 @@ CUSTOMERS: Final = (
 
 
 class Shop:
-    """The shop, for one day.
+    """The shop, for one day; it logs to `LOGGER`."""
 
-    :param logger: what it logs to, at DEBUG.
-    """
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
+    def __init__(self) -> None:
         self.receipts: list[str] = []
         """The id of every event that was logged."""
         self.untagged_lines = 0
         """Lines that were logged besides, and are no events."""
 
     def open(self) -> None:
-        """Serve every customer in a thread, and ship what they ordered from an asyncio task."""
+        """Serve every customer in a thread, pack what they ordered in asyncio tasks, and bring it."""
         threads = [threading.Thread(target=self.serve, args=(customer,)) for customer in CUSTOMERS]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         asyncio.run(self.ship())
+        for customer in CUSTOMERS:
+            stops = list(self.deliver(customer))
+            self._note("%d stops on the way", len(stops))
         self._note("the shop closes, %d orders shipped", len(CUSTOMERS))
 
     def serve(self, customer: Customer) -> None:
@@ -61,34 +71,62 @@ class Shop:
         with contact(anonymous_id=f"anon_{name}"):
             for page in ("home", customer.item):
                 extra = {"spotzee_event": "page_viewed", "page": page}
-                self._logger.info("page viewed", extra={**extra, "receipt": self._receipt(f"{name}-{page}")})
-            with contact(external_id=f"cust_{name}", user={"email": customer.email}):
+                LOGGER.info("page viewed", extra={**extra, "receipt": self._receipt(f"{name}-{page}")})
+            with contact(external_id=customer.external_id, user={"email": customer.email}):
                 extra = {"spotzee_event": "logged_in", "receipt": self._receipt(f"{name}-login")}
-                self._logger.info("logged in", extra=extra)
+                LOGGER.info("logged in", extra=extra)
         self._note("stock of %s looked up", customer.item)
         self.order(customer)
+        self.pay(customer)
 
     def order(self, customer: Customer) -> None:
         """An order, as a mapping tag: an event as the API defines it, complete in itself."""
         receipt = self._receipt(f"{customer.name}-order")
         event = {
             "name": "order_placed",
-            "external_id": f"cust_{customer.name}",
+            "external_id": customer.external_id,
             "data": {"item": customer.item, "total": customer.price, "receipt": receipt},
         }
-        self._logger.info("order placed", extra={"spotzee_event": event})
+        LOGGER.info("order placed", extra={"spotzee_event": event})
+
+    @track(
+        "order_paid",
+        external_id=arg.customer.external_id,
+        data={"total": arg.customer.price, "receipt": result},
+        logger=LOGGER,
+    )
+    def pay(self, customer: Customer) -> str:
+        """A payment, as a tracked function: the event reads its argument and what it returns."""
+        return self._receipt(f"{customer.name}-paid")
 
     async def ship(self) -> None:
         """Two facts for each order, from tasks that take turns: the contact is each task's own."""
         await asyncio.gather(*map(self._ship_to, CUSTOMERS))
 
     async def _ship_to(self, customer: Customer) -> None:
-        with contact(external_id=f"cust_{customer.name}"):
-            for name in ("order_packed", "order_shipped"):
-                receipt = self._receipt(f"{customer.name}-{name.removeprefix('order_')}")
-                extra = {"spotzee_event": name, "item": customer.item, "receipt": receipt}
-                self._logger.info("%s for %s", name, customer.name, extra=extra)
-                await asyncio.sleep(0)
+        with contact(external_id=customer.external_id):
+            await self.pack(customer)
+            receipt = self._receipt(f"{customer.name}-shipped")
+            extra = {"spotzee_event": "order_shipped", "item": customer.item, "receipt": receipt}
+            LOGGER.info("shipped to %s", customer.name, extra=extra)
+
+    @track("order_packed", data={"item": arg.customer.item, "receipt": result}, logger=LOGGER)
+    async def pack(self, customer: Customer) -> str:
+        """Packing, as a tracked coroutine: the contact is that of the task it runs in."""
+        await asyncio.sleep(0)
+        return self._receipt(f"{customer.name}-packed")
+
+    @track(
+        "parcel_delivered",
+        external_id=arg.customer.external_id,
+        data={"item": arg.customer.item, "receipt": result},
+        logger=LOGGER,
+    )
+    def deliver(self, customer: Customer) -> Generator[str, None, str]:
+        """A round, as a tracked generator: the event is sent when it ends, with what it returns."""
+        yield "depot"
+        yield customer.item
+        return self._receipt(f"{customer.name}-delivered")
 
     def _receipt(self, receipt: str) -> str:
         self.receipts.append(receipt)
@@ -96,4 +134,4 @@ class Shop:
 
     def _note(self, text: str, *details: object) -> None:
         self.untagged_lines += 1
-        self._logger.debug(text, *details)
+        LOGGER.debug(text, *details)

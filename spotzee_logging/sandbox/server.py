@@ -115,7 +115,7 @@ class Sandbox:
         if service is not None:
             service.stop()
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Sandbox:  # noqa: PYI034  typing has Self from Python 3.11 on
         self.start()
         return self
 

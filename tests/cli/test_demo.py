@@ -11,7 +11,7 @@ from rich.console import Console
 from spotzee_logging.cli.commands import cli
 from spotzee_logging.cli.demo import mismatches, show
 
-EVENTS = 24
+EVENTS = 32
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def test_demo_shows_every_event_the_requests_and_the_stats(command):
         assert text in done.stdout
     assert f"{EVENTS} events in 1 request\n" in done.stdout
     assert re.search(rf"│ {EVENTS} +│ {EVENTS} +│ 0 +│ 0 +│ 0 +│ 1 +│ 0 +│", done.stdout)
-    assert "24 tagged records and 5 untagged ones" in done.stdout
+    assert f"{EVENTS} tagged records and tracked calls" in done.stdout
+    assert "and 9 untagged lines" in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
