@@ -11,8 +11,12 @@ from typing import Final, NamedTuple
 class Move(Enum):
     """What becomes of a batch."""
 
-    DELIVERED = "delivered"
+    DELIVERED = "delivered, but for the items that the answer names"
     RETRY = "the same request again, after a wait"
+    PAUSE = "kept, with all that waits, until a probe a minute gets through"
+    SIFT = "the items that the answer names are given up, the rest goes on; named none, it is halved"
+    HALVE = "halved, until it fits"
+    RENEW = "the same events under a new key, once"
     REJECT = "given up, with the server's words"
 
 
@@ -25,6 +29,7 @@ class Outcome:
     :param code: the server's word for it (`validation_failed`), where it gave one.
     :param request_id: the server's id of the request.
     :param retry_after_seconds: how long it asks to wait.
+    :param items: the indexes of the events that its `errors` name.
     """
 
     status: int | None
@@ -32,6 +37,7 @@ class Outcome:
     code: str | None = None
     request_id: str | None = None
     retry_after_seconds: float | None = None
+    items: frozenset[int] = frozenset()
 
     @property
     def reason(self) -> str:
@@ -45,6 +51,10 @@ class Outcome:
         return f"{answer}: {self.message}" if self.message else answer
 
 
+KEY_UNAVAILABLE: Final = "api_key_unavailable"
+"""The code of the outcome where a callable `api_key` gave no key: there was nothing to send with."""
+
+
 class _Row(NamedTuple):
     statuses: Container[int | None]
     code: str | None
@@ -52,14 +62,32 @@ class _Row(NamedTuple):
 
 
 ANSWERS: Final[Sequence[_Row]] = (
+    _Row({None}, KEY_UNAVAILABLE, Move.PAUSE),
     _Row({None}, None, Move.RETRY),
     _Row(range(200, 300), None, Move.DELIVERED),
-    _Row({409}, "idempotency_in_progress", Move.RETRY),
+    _Row(range(300, 400), None, Move.PAUSE),
+    _Row({400}, "version_unsupported", Move.PAUSE),
+    _Row({400}, "version_required", Move.PAUSE),
+    _Row({400}, "idempotency_key_invalid", Move.PAUSE),
+    _Row({400, 422}, None, Move.SIFT),
+    _Row({401, 402, 403, 404, 405, 410}, None, Move.PAUSE),
     _Row({408, 425, 429}, None, Move.RETRY),
+    _Row({409}, "idempotency_in_progress", Move.RETRY),
+    _Row({409}, "idempotency_key_mismatch", Move.RENEW),
+    _Row({413}, None, Move.HALVE),
     _Row(range(500, 600), None, Move.RETRY),
     _Row(range(1000), None, Move.REJECT),
 )
 """The first row that has the status, and the code where it names one, tells the move."""
+
+PAUSE_REMEDIES: Final[Sequence[tuple[Container[int | None], str]]] = (
+    ({None}, "The api_key callable must return a project's key (sk_… or pk_…)"),
+    ({400}, "See the settings api_version and base_url"),
+    ({401, 403}, "Set handler.api_key to a valid key of the project"),
+    ({402}, "Raise the project's quota"),
+    (range(1000), "See the setting base_url: this is not the events API, or not the project"),
+)
+"""What to do where delivery pauses: the first row that has the status."""
 
 
 def move_for(outcome: Outcome) -> Move:

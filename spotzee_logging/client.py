@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
-from spotzee_logging.answers import Outcome
+from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
 from spotzee_logging.buffers.base import Batch
-from spotzee_logging.settings import Settings
+from spotzee_logging.foreign import attempt
+from spotzee_logging.settings import ApiKey, Settings, validated
 from spotzee_logging.version import __version__
 
 if TYPE_CHECKING:
@@ -36,14 +38,29 @@ class ApiClient:
         self._url = f"{settings.base_url}/events"
         self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._session: requests.Session | None = None
+        self.api_key: ApiKey = settings.api_key or ""
+
+    def _key(self) -> str:
+        """The key of the next request: a callable is asked each time, so that a rotated key needs no restart."""
+        if not callable(self.api_key):
+            return self.api_key
+        key: object = self.api_key()
+        if not isinstance(key, str):
+            raise TypeError("a key is a string")
+        return str(validated("api_key", key))
 
     def send(self, batch: Batch) -> Outcome:
         """Try the batch once. Whatever happens on the way is an outcome, not an exception."""
         import requests  # noqa: PLC0415  see the class's docstring
         from urllib3.exceptions import HTTPError  # noqa: PLC0415  what reading a body raises
 
+        key, failure = attempt(self._key)
+        if key is None:
+            return Outcome(None, f"api_key gave no key: {type(failure).__name__}", KEY_UNAVAILABLE)
         if self._session is None:
             self._session = _open_session(self._settings)
+        # A session's auth, and not a header: requests would let an entry of ~/.netrc replace the header.
+        self._session.auth = _Bearer(key)
         try:
             with self._session.post(
                 self._url,
@@ -79,8 +96,6 @@ def _open_session(settings: Settings) -> requests.Session:
     session.mount("http://", adapter)
     # Plain http is to this machine only: a proxy of the environment could not reach it, and would see the key.
     session.trust_env = not settings.base_url.startswith("http://")
-    # A session's auth, and not a header: requests would let an entry of ~/.netrc replace the header.
-    session.auth = _Bearer(settings.api_key or "")
     # What a server or a proxy would have remembered does not travel with the next batch.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.headers.update(_headers(settings))
@@ -119,7 +134,24 @@ def _outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         code=code if isinstance(code, str) and code else None,
         request_id=problem.get("request_id") or headers.get("X-Request-Id"),
         retry_after_seconds=_retry_after_seconds(headers),
+        items=_named_items(problem),
     )
+
+
+# `3.external_id`, `[3].external_id`, or the index alone.
+_ITEM: Final = re.compile(r"\[?(\d{1,3})\]?(?:\.|$)", re.ASCII)
+
+
+def _named_items(problem: dict[str, Any]) -> frozenset[int]:
+    """The indexes that `errors[].param` name (contract: "Error body")."""
+    errors = problem.get("errors")
+    params = (
+        [error.get("param") for error in errors if isinstance(error, dict)]
+        if isinstance(errors, list)
+        else []
+    )
+    found = [_ITEM.match(param) for param in params if isinstance(param, str)]
+    return frozenset(int(match[1]) for match in found if match is not None)
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -7,16 +7,17 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from spotzee_logging import lifecycle
-from spotzee_logging.answers import Move, Outcome, move_for
+from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer
 from spotzee_logging.client import ApiClient
+from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.schedule import Schedule
-from spotzee_logging.settings import Settings
+from spotzee_logging.settings import ApiKey, Settings
 
 IDLE_SECONDS: Final = 5.0
 """How long the thread waits for more before it ends; the next event starts another."""
@@ -74,6 +75,10 @@ class Dispatcher:
         self._moves: Mapping[Move, Callable[[Batch, Outcome], None]] = {
             Move.DELIVERED: self._deliver,
             Move.RETRY: self._retry,
+            Move.PAUSE: self._pause,
+            Move.SIFT: self._sift,
+            Move.HALVE: self._halve,
+            Move.RENEW: self._renew,
             Move.REJECT: self._reject,
         }
         self._set_up()
@@ -87,6 +92,8 @@ class Dispatcher:
         self._is_idle = False
         self._batch: Batch | None = None
         self._retried_key = ""
+        self._renewed_key = ""
+        self._has_told_of_pause = False
         self._settled = threading.Condition()
         self._is_settling = False
 
@@ -151,7 +158,8 @@ class Dispatcher:
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until what is pending now is delivered, rejected or dropped; whether it is in time.
 
-        On the thread that delivers there is nobody to wait for: there it says how things stand.
+        On the thread that delivers there is nobody to wait for: there it says how things stand. So it does
+        while delivery is paused.
         """
         position = self.buffer.position
         self.flush_soon()
@@ -160,7 +168,16 @@ class Dispatcher:
         if self._thread is None:
             self._run_here(position, self._clock() + timeout_seconds)
         with self._settled:
-            return self._settled.wait_for(lambda: self._is_settled(position), timeout_seconds)
+            self._settled.wait_for(
+                lambda: self._is_settled(position) or self.schedule.paused_seconds > 0, timeout_seconds
+            )
+            return self._is_settled(position)
+
+    def set_api_key(self, api_key: ApiKey) -> None:
+        """Send with another key from the next request on, which is due at once where delivery is paused."""
+        self._client.api_key = api_key
+        self.schedule.resume()
+        self.flush_soon()
 
     def give_up(self) -> int:
         """Drop, counted and told of, all that is pending at the end; how many events that is, for a last line."""
@@ -286,10 +303,18 @@ class Dispatcher:
                 self._is_settling = False
                 self._settled.notify_all()
 
-    def _deliver(self, batch: Batch, _: Outcome) -> None:
+    def _succeed(self) -> None:
         self.schedule.succeed()
-        if self.buffer.ack(batch):
-            self.reporter.ledger.deliver(len(batch.events))
+        self._has_told_of_pause = False
+
+    def _deliver(self, batch: Batch, outcome: Outcome) -> None:
+        self._succeed()
+        if not self.buffer.ack(batch):
+            return
+        refused = _indexes(batch, outcome)
+        self.reporter.ledger.deliver(len(batch.events) - len(refused))
+        if refused:
+            self._tell_rejected([batch.events[index] for index in refused], outcome)
 
     def _retry(self, batch: Batch, outcome: Outcome) -> None:
         self._retried_key = batch.key
@@ -302,8 +327,59 @@ class Dispatcher:
             f"{outcome}; {len(self.buffer)} events wait, next try in {wait_seconds:.1f} s",
         )
 
-    def _reject(self, batch: Batch, outcome: Outcome) -> None:
-        self.schedule.succeed()
+    def _pause(self, batch: Batch, outcome: Outcome) -> None:
+        self._retried_key = batch.key
+        self.buffer.release(batch)
+        self.schedule.pause()
         self.reporter.ledger.fail(str(outcome))
-        bodies = self.buffer.reject(batch, range(len(batch.events)), outcome.reason)
+        if not self._has_told_of_pause:
+            self._has_told_of_pause = True
+            self.reporter.paused(_paused(outcome, len(self.buffer)))
+
+    def _sift(self, batch: Batch, outcome: Outcome) -> None:
+        refused = _indexes(batch, outcome)
+        if refused:
+            self._reject_some(batch, refused, outcome)
+        else:
+            self._halve(batch, outcome)
+
+    def _halve(self, batch: Batch, outcome: Outcome) -> None:
+        count = len(batch.events)
+        if count == 1:
+            self._reject(batch, outcome)
+            return
+        self._succeed()
+        self.reporter.ledger.fail(str(outcome))
+        self.buffer.split(batch, [range(count // 2), range(count // 2, count)])
+
+    def _renew(self, batch: Batch, outcome: Outcome) -> None:
+        if batch.key == self._renewed_key:
+            self._reject(batch, outcome)
+            return
+        self._succeed()
+        self.reporter.ledger.fail(str(outcome))
+        for renewed in self.buffer.split(batch, [range(len(batch.events))]):
+            self._renewed_key = renewed.key
+        self.reporter.diagnostics.say("renewed", logging.ERROR, f"{outcome}; the batch gets a new key")
+
+    def _reject(self, batch: Batch, outcome: Outcome) -> None:
+        self._reject_some(batch, range(len(batch.events)), outcome)
+
+    def _reject_some(self, batch: Batch, indexes: Sequence[int], outcome: Outcome) -> None:
+        self._succeed()
+        self._tell_rejected(self.buffer.reject(batch, indexes, outcome.reason), outcome)
+
+    def _tell_rejected(self, bodies: Sequence[bytes], outcome: Outcome) -> None:
+        self.reporter.ledger.fail(str(outcome))
         self.reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
+
+
+def _indexes(batch: Batch, outcome: Outcome) -> list[int]:
+    """The events of the batch that the answer names."""
+    return sorted(index for index in outcome.items if index < len(batch.events))
+
+
+def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:
+    remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
+    message = f"delivery pauses, {outcome}. {remedy}; {waiting} events wait, and it is tried once a minute."
+    return DeliveryPaused(message, reason=outcome.reason, request_id=outcome.request_id)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
+    "DeliveryPaused",
     "EventDropped",
     "EventRejected",
     "InvalidEvent",
@@ -88,6 +89,10 @@ class MissingExtra(SpotzeeError, ImportError):
 
 class EventRejected(SpotzeeError):
     """The API refused an event for good; it will not be sent again."""
+
+
+class DeliveryPaused(SpotzeeError):
+    """The API takes no events until something is set right; they are kept, and it is asked once a minute."""
 
 
 class EventDropped(SpotzeeError):

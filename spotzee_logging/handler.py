@@ -19,7 +19,7 @@ from spotzee_logging.event import Event, check_event, describe, fields_of, named
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
 from spotzee_logging.reporting import Reporter
-from spotzee_logging.settings import BeforeSend, OnError, Settings, validated
+from spotzee_logging.settings import ApiKey, BeforeSend, OnError, Settings, validated
 from spotzee_logging.stats import Ledger, Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
@@ -30,7 +30,8 @@ _OURS_OR_TRANSPORT: Final = (LOGGER_NAME, *_TRANSPORT)
 class SpotzeeHandler(logging.Handler):
     """Sends tagged log records to Spotzee as events, in batches, from a thread of its own.
 
-    :param api_key: the project's key (`sk_…` or `pk_…`); None: the variable `SPOTZEE_API_KEY`.
+    :param api_key: the project's key (`sk_…` or `pk_…`), or a function that gives it, asked for each request;
+        None: the variable `SPOTZEE_API_KEY`.
     :param level: records below it are no concern of this handler; a number or a name.
     :param buffer: where events wait; None: memory, bounded by `max_pending_bytes`.
     :param settings: any of `Settings`; what is not given comes from the environment, then from defaults.
@@ -47,7 +48,7 @@ class SpotzeeHandler(logging.Handler):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         *,
         level: int | str = logging.NOTSET,
         buffer: Buffer | None = None,
@@ -64,6 +65,18 @@ class SpotzeeHandler(logging.Handler):
         self._missed: tuple[int, int] | None = None
         self.flushLevel = valid.flush_level
         self.setFormatter(None)
+
+    @property
+    def api_key(self) -> None:
+        """The key to send with: it can be set, to a string or a function, and takes effect at the next request.
+
+        Setting it ends a pause at once. It cannot be read; raises AttributeError.
+        """
+        raise AttributeError("api_key can be set, and is shown to nobody")
+
+    @api_key.setter
+    def api_key(self, api_key: ApiKey) -> None:
+        self._dispatcher.set_api_key(validated("api_key", api_key))
 
     @property
     def capacity(self) -> int:
@@ -175,7 +188,9 @@ class SpotzeeHandler(logging.Handler):
     def stats(self) -> Stats:
         """The account of every event that was handed in, and of the requests made. Never raises."""
         return self._reporter.ledger.snapshot(
-            pending_bytes=self._buffer.bytes, in_flight=self._dispatcher.in_flight
+            pending_bytes=self._buffer.bytes,
+            in_flight=self._dispatcher.in_flight,
+            paused_seconds=self._dispatcher.schedule.paused_seconds,
         )
 
     def _has_handled(self, record: logging.LogRecord) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.encoding import decode_event
-from spotzee_logging.errors import EventDropped, EventRejected, SpotzeeError
+from spotzee_logging.errors import DeliveryPaused, EventDropped, EventRejected, SpotzeeError
 from spotzee_logging.event import Event, describe, fields_of, named
 from spotzee_logging.foreign import attempt
 from spotzee_logging.settings import OnError
@@ -36,6 +36,11 @@ class Reporter:
             self.ledger.turn_away(rejected=reason)
         self._tell(event, error)
         self.diagnostics.say(reason, logging.WARNING, str(error))
+
+    def paused(self, error: DeliveryPaused) -> None:
+        """Delivery has paused: said loudly, and told, once a pause."""
+        self._tell(None, error)
+        self.diagnostics.say("paused", logging.ERROR, str(error))
 
     def rejected(self, bodies: Sequence[bytes], reason: str, why: str, request_id: str | None) -> None:
         """Pending events were refused for good by the server, whose words `why` are."""

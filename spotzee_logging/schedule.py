@@ -12,6 +12,7 @@ FIRST_BACKOFF_SECONDS: Final = 0.5
 MOST_BACKOFF_SECONDS: Final = 60.0
 MOST_RETRY_AFTER_SECONDS: Final = 15 * 60.0
 RETRY_AFTER_JITTER_SECONDS: Final = 0.5
+PROBE_SECONDS: Final = 60.0
 
 
 class Schedule:
@@ -35,6 +36,7 @@ class Schedule:
         # Until when not to send: by our own backoff, which a flush may cut short, and by the server's word.
         self._backoff_until = 0.0
         self._refused_until = 0.0
+        self._paused_until = 0.0
         self._flush_position = 0
         self._may_hurry = False
 
@@ -48,7 +50,8 @@ class Schedule:
         if not buffer.has_sealed and not buffer.unsealed:
             return None
         now = self._clock()
-        hold_until = max(self._refused_until, 0.0 if self._may_hurry else self._backoff_until)
+        backoff_until = 0.0 if self._may_hurry else self._backoff_until
+        hold_until = max(self._paused_until, self._refused_until, backoff_until)
         if hold_until > now:
             return hold_until - now
         is_due = buffer.has_sealed or buffer.unsealed >= self.capacity or buffer.oldest < self._flush_position
@@ -62,7 +65,20 @@ class Schedule:
     def succeed(self) -> None:
         """The server answered for good: the next failure starts from the shortest wait."""
         self._failures = 0
-        self._backoff_until = self._refused_until = 0.0
+        self._backoff_until = self._refused_until = self._paused_until = 0.0
+
+    @property
+    def paused_seconds(self) -> float:
+        """How long until a paused delivery is tried again; 0 where it is not paused, or a try is due."""
+        return max(0.0, self._paused_until - self._clock())
+
+    def pause(self) -> None:
+        """Nothing gets through until something is set right: one probe a minute."""
+        self._paused_until = self._clock() + PROBE_SECONDS
+
+    def resume(self) -> None:
+        """Something was set right: a try is due now."""
+        self._paused_until = 0.0
 
     def fail(self, retry_after_seconds: float | None) -> float:
         """A request failed: how long to wait, at least as the server asked, where it did.

@@ -23,6 +23,7 @@ from spotzee_logging.foreign import attempt
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
+ApiKey = str | Callable[[], str]
 BeforeSend = Callable[[Event], "Event | None"]
 OnError = Callable[["Event | None", SpotzeeError], None]
 
@@ -51,11 +52,12 @@ class Settings:
     `SpotzeeHandler` does with what it is given. `Settings.table()` lists every setting with its meaning.
     """
 
-    api_key: str | None = _setting(
+    api_key: ApiKey | None = _setting(
         None,
         Row(
             "key",
-            "the project's key: `sk_…`, or `pk_…`, which may send events only",
+            "the project's key: `sk_…`, or `pk_…`, which may send events only; or a function that gives it, "
+            "asked for each request",
             may_be_none=True,
         ),
         is_secret=True,
@@ -145,7 +147,7 @@ class Settings:
         None,
         Row(
             "callable",
-            "`(Event | None, SpotzeeError) -> None`: told of every rejected and dropped event",
+            "`(Event | None, SpotzeeError) -> None`: told of every rejected and dropped event, and of a pause",
             may_be_none=True,
         ),
     )
@@ -307,8 +309,10 @@ def _valid_callable(name: str, _: Row, value: Any) -> Any:
 _CALLABLE_REMEDY: Final = 'Give a function, or its place as text, as in "shop.privacy:redact".'
 
 
-def _valid_key(name: str, _: Row, value: Any) -> str:
+def _valid_key(name: str, _: Row, value: Any) -> Any:
     """The key, without the white space that files and secrets' stores leave around it; never in a message."""
+    if callable(value):
+        return value
     if not isinstance(value, str):
         _refuse(name, f"must be a string, got {type(value).__name__}", _KEY_REMEDY)
     key = value.strip()

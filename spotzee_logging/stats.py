@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Stats:
     :param retries: of them, those that repeated an earlier one.
     :param last_error: what the last request that failed met; None before any did.
     :param last_delivery_at: when the API last took events over, in UTC; None before it did.
+    :param paused_until: when a paused delivery is tried again, in UTC; None where it is not paused.
     """
 
     accepted: int = 0
@@ -40,6 +41,7 @@ class Stats:
     retries: int = 0
     last_error: str | None = None
     last_delivery_at: datetime | None = None
+    paused_until: datetime | None = None
 
 
 class Ledger:
@@ -109,8 +111,11 @@ class Ledger:
         with self._lock:
             self._last_error = error
 
-    def snapshot(self, *, pending_bytes: int, in_flight: int) -> Stats:
-        """The account as it stands."""
+    def snapshot(self, *, pending_bytes: int, in_flight: int, paused_seconds: float) -> Stats:
+        """The account as it stands; `paused_seconds` is how long delivery is paused yet."""
+        paused_until = (
+            datetime.now(timezone.utc) + timedelta(seconds=paused_seconds) if paused_seconds else None
+        )
         with self._lock:
             return Stats(
                 accepted=self._accepted,
@@ -124,4 +129,5 @@ class Ledger:
                 retries=self._retries,
                 last_error=self._last_error,
                 last_delivery_at=self._last_delivery_at,
+                paused_until=paused_until,
             )

@@ -322,7 +322,7 @@ def test_a_refusal_is_counted_with_the_servers_words(sandbox, make_handler, make
 
 def test_after_a_refusal_the_rest_goes_on(sandbox, make_handler, make_logger):
     """One batch's trouble is not the next one's."""
-    sandbox.faults([{"status": 422}])
+    sandbox.faults([{"status": 418}])
     handler = make_handler(capacity=2)
     logger = make_logger(handler)
     for number in range(4):

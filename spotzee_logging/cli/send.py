@@ -13,7 +13,7 @@ import click
 
 from spotzee_logging.cli import json_lines
 from spotzee_logging.diagnostics import LOGGER_NAME
-from spotzee_logging.errors import SpotzeeError
+from spotzee_logging.errors import DeliveryPaused, SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.formatter import TAG
 from spotzee_logging.handler import SpotzeeHandler
@@ -90,6 +90,7 @@ class _Sending:
         self._unparsed_lines = 0
         self._rejected_by_server = 0
         self._has_room = True
+        self._is_paused = False
 
     def run(self, stream: BinaryIO) -> int:
         """Send every line, wait for delivery, print the summary, and give the exit code."""
@@ -118,6 +119,9 @@ class _Sending:
                     "This line and those after it are not sent"
                 )
                 break
+            if self._is_paused:
+                _say(f"stopped after line {number}: the lines after it are not sent")
+                break
         self._line = None
 
     def _send(self, line: bytes | None) -> None:
@@ -132,7 +136,10 @@ class _Sending:
 
     def _on_error(self, _: Event | None, error: SpotzeeError) -> None:
         """Say what became of an event: one that ends on the reading thread is that of the line just read."""
-        if error.reason == "buffer_full":
+        if isinstance(error, DeliveryPaused):
+            self._is_paused = True
+            _say(str(error))
+        elif error.reason == "buffer_full":
             self._has_room = False
         elif error.reason == "closed":
             pass  # the summary's undelivered ones
@@ -148,6 +155,8 @@ class _Sending:
         if self._handler.flush(min(_QUIET_SECONDS, self._timeout_seconds)):
             return
         stats = self._handler.stats()
+        if self._is_paused:
+            return
         if time.monotonic() < deadline:
             _say(f"waiting for {stats.pending} events; the last trouble: {stats.last_error or 'none'}")
         self._handler.flush(max(0.0, deadline - time.monotonic()))

@@ -81,7 +81,7 @@ def test_demo_survives_trouble_and_says_so_in_the_stats(sandbox, console):
 
 def test_demo_fails_where_events_are_lost(sandbox, console, capsys):
     """Where the server refuses, the demo names each event that is missing and does not claim success."""
-    sandbox.faults([{"status": 400, "times": 5}])
+    sandbox.faults([{"status": 418, "times": 5}])
 
     assert not show(sandbox, console)
     missing = capsys.readouterr().err.splitlines()

@@ -130,15 +130,24 @@ def test_a_last_line_that_is_too_long_ends_the_file(send):
 
 def test_what_the_server_rejects_is_named_without_its_data(send, sandbox):
     """An event that the server refuses is said with its name, ids and the server's words."""
-    sandbox.faults(
-        [{"status": 403, "code": "permission_denied"}, {"status": 403, "code": "permission_denied"}]
-    )
+    sandbox.faults([{"status": 422, "code": "validation_failed"}])
 
     done = send(line(data={"card": "4242"}))
 
     assert (done.returncode, done.stdout) == (1, "0 delivered, 1 rejected, 0 undelivered\n")
-    assert "'imported' (external_id 'cust_001'): rejected, 403 permission_denied" in done.stderr
+    assert "'imported' (external_id 'cust_001'): rejected, 422 validation_failed" in done.stderr
     assert "4242" not in done.stderr
+
+
+def test_a_key_that_is_refused_ends_it_with_the_reason(send, sandbox):
+    """Nothing is asked again and again for an hour: it stops, and says what to set right."""
+    sandbox.faults([{"status": 401, "times": 10}])
+
+    done = send("".join(line(number) for number in range(3)))
+
+    assert (done.returncode, done.stdout) == (1, "0 delivered, 0 rejected, 3 undelivered\n")
+    assert done.stderr.count("delivery pauses, 401 authentication_required") == 1
+    assert len(sandbox.requests()) == 1
 
 
 def test_of_many_rejected_events_the_first_are_named(send, sandbox):
