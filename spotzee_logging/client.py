@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
+from spotzee_logging import lifecycle
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
 from spotzee_logging.buffers.base import Batch
 from spotzee_logging.foreign import attempt
@@ -51,8 +52,11 @@ class ApiClient:
 
     def send(self, batch: Batch) -> Outcome:
         """Try the batch once. Whatever happens on the way is an outcome, not an exception."""
-        import requests  # noqa: PLC0415  see the class's docstring
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415  what reading a body raises
+        with lifecycle.importing():
+            import encodings.idna  # noqa: F401, PLC0415  the first connection would import it
+
+            import requests  # noqa: PLC0415  see the class's docstring
+            from urllib3.exceptions import HTTPError  # noqa: PLC0415  what reading a body raises
 
         key, failure = attempt(self._key)
         if key is None:

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -48,6 +48,10 @@ class Member(Protocol):
 _members: weakref.WeakSet[Member] = weakref.WeakSet()
 _lock = threading.RLock()
 _is_installed = False
+
+# Held while something is imported late, and while the process forks. A fork in the midst of another thread's
+# import leaves the child a module's lock that nobody owns, and its first delivery would wait for ever.
+_import_lock = threading.RLock()
 
 
 class _Exit:
@@ -84,8 +88,13 @@ def register(member: Member) -> None:
         _is_installed = True
         # Runs before logging's own shutdown, which was registered when logging was imported.
         atexit.register(_at_exit)
+        _finalize_in_child()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork_in_child)
+            os.register_at_fork(
+                before=_import_lock.acquire,
+                after_in_parent=_import_lock.release,
+                after_in_child=_after_fork_in_child,
+            )
 
 
 def members() -> list[Member]:
@@ -111,6 +120,11 @@ def _flush(waiting: list[Member], timeout_seconds: float | None) -> bool:
         # Each is asked, also after one that did not make it.
         settled = [member.flush(max(0.0, deadline - time.monotonic())) for member in waiting]
     return all(settled)
+
+
+def importing() -> AbstractContextManager[object]:
+    """Around imports that are not at the top of a module: no fork happens meanwhile."""
+    return _import_lock
 
 
 def may_wait() -> bool:
@@ -142,5 +156,18 @@ def _at_exit() -> None:
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603  another thread of the parent may have held it
     _lock = threading.RLock()
+    _import_lock.release()
     for member in members():
         member.begin_anew()
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # Asked again when the child is set up: only then it knows whether multiprocessing made it.
+        util.register_after_fork(process_exit, lambda _: _finalize_in_child())
+
+
+def _finalize_in_child() -> None:
+    """In a child of multiprocessing: deliver at its end, where atexit's callbacks may not run."""
+    process = sys.modules.get("multiprocessing.process")
+    util = sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _at_exit, exitpriority=0)

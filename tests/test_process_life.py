@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import logging.handlers
+import multiprocessing
 import os
 import threading
 import time
@@ -359,32 +360,85 @@ def test_a_fork_while_another_thread_holds_every_lock(sandbox, make_handler, mak
     assert numbers(sandbox) == [1, 2]
 
 
-SPAWNING = """
-import logging, multiprocessing, sys
+CHILDREN = """
+import logging, multiprocessing, sys, warnings
 from spotzee_logging import SpotzeeHandler
 
-def work(url):
-    handler = SpotzeeHandler("sk_test", base_url=url)
-    logger = logging.getLogger("spawned")
+def set_up(url):
+    logger = logging.getLogger("shop")
     logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c", "data": {"number": 5}}})
-    handler.flush(20)
+    logger.addHandler(SpotzeeHandler("sk_test", base_url=url, flush_interval_seconds=3600))
+    return logger
+
+def log(logger, number):
+    logger.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c", "data": {"number": number}}})
+
+def work(url):
+    logger = logging.getLogger("shop")
+    for number in range(1, 4):
+        log(logger if logger.handlers else set_up(url), number)
 
 if __name__ == "__main__":
-    process = multiprocessing.get_context("spawn").Process(target=work, args=(sys.argv[1],))
+    warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads, from Python 3.12 on
+    _, method, has_handler, url = sys.argv
+    if has_handler == "True":
+        log(set_up(url), 0)
+    process = multiprocessing.get_context(method).Process(target=work, args=(url,))
     process.start()
     process.join(60)
     print(process.exitcode)
 """
 
 
-def test_a_spawned_child_delivers(sandbox, run_python):
-    """A child of multiprocessing that flushes delivers."""
-    done = run_python(SPAWNING, sandbox.url)
+@pytest.mark.parametrize("has_handler", [True, False], ids=["handler before", "handler in the child"])
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_a_child_of_multiprocessing_delivers(sandbox, run_python, method, has_handler):
+    """A child that logs and returns delivers its events, and the parent its own, once each."""
+    done = run_python(CHILDREN, method, has_handler, sandbox.url)
 
     assert done.stdout.strip() == "0"
-    assert numbers(sandbox) == [5]
+    assert done.stderr == ""
+    assert numbers(sandbox) == ([0, 1, 2, 3] if has_handler else [1, 2, 3])
+
+
+IMPORTING = """
+import importlib.abc, os, sys, threading
+from spotzee_logging import SpotzeeHandler
+import logging
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "requests":
+            importing.set()
+            go_on.wait(0.3)
+
+importing, go_on = threading.Event(), threading.Event()
+sys.meta_path.insert(0, Slow())
+handler = SpotzeeHandler("sk_test", base_url=sys.argv[1])
+logger = logging.getLogger("shop")
+logger.addHandler(handler)
+def log(number):
+    logger.error("x", extra={"spotzee_event": {"name": "n", "external_id": "c", "data": {"number": number}}})
+log(0)
+assert importing.wait(20)
+import warnings
+warnings.simplefilter("ignore")
+child = os.fork()
+if child == 0:
+    log(1)
+    os._exit(0 if handler.flush(20) else 1)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), handler.flush(20))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_while_requests_is_imported(sandbox, run_python):
+    """A fork in the moment that the sender first imports requests hurts neither parent nor child."""
+    done = run_python(IMPORTING, sandbox.url)
+
+    assert done.stdout.strip() == "0 True"
+    assert numbers(sandbox) == [0, 1]
 
 
 def test_an_ended_thread_starts_again(sandbox, run_python):
