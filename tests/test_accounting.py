@@ -7,7 +7,7 @@ import threading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import tag
+from conftest import VALIDATOR, tag
 from spotzee_logging import SpotzeeHandler
 from spotzee_logging.sandbox import Sandbox
 
@@ -92,4 +92,6 @@ def test_the_account_balances(faults, threads):
     assert stats.rejected.get("event_too_large", 0) == steps.count("huge")
     assert len(told) == sum(stats.rejected.values())
     assert len({key for key, _ in keys}) == len(set(keys))
-    assert all(len(json.loads(body)) <= 7 for _, body in keys)
+    for _, body in keys:
+        VALIDATOR.validate(json.loads(body))
+        assert len(json.loads(body)) <= 7
