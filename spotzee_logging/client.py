@@ -25,6 +25,7 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 """The most that is read of an answer's body; a longer one is cut."""
 
 _MAX_MESSAGE_CHARACTERS: Final = 500
+_MAX_WORD_CHARACTERS: Final = 100
 
 
 class ApiClient:
@@ -50,8 +51,11 @@ class ApiClient:
             raise TypeError("a key is a string")
         return str(validated("api_key", key))
 
-    def send(self, batch: Batch) -> Outcome:
-        """Try the batch once. Whatever happens on the way is an outcome, not an exception."""
+    def send(self, batch: Batch, most_seconds: float = math.inf) -> Outcome:
+        """Try the batch once. Whatever happens on the way is an outcome, not an exception.
+
+        :param most_seconds: a bound for each of the timeouts, where less time is left than they are set to.
+        """
         with lifecycle.importing():
             import encodings.idna  # noqa: F401, PLC0415  the first connection would import it
 
@@ -63,6 +67,7 @@ class ApiClient:
             return Outcome(None, f"api_key gave no key: {type(failure).__name__}", KEY_UNAVAILABLE)
         if self._session is None:
             self._session = _open_session(self._settings)
+        connect_seconds, read_seconds = self._timeouts
         # A session's auth, and not a header: requests would let an entry of ~/.netrc replace the header.
         self._session.auth = _Bearer(key)
         try:
@@ -70,11 +75,13 @@ class ApiClient:
                 self._url,
                 data=batch.body,
                 headers={"Idempotency-Key": batch.key},
-                timeout=self._timeouts,
+                timeout=(min(connect_seconds, most_seconds), min(read_seconds, most_seconds)),
                 allow_redirects=False,  # the key would travel
                 stream=True,  # so that no more is read than MAX_ANSWER_BYTES
             ) as response:
                 body = response.raw.read(MAX_ANSWER_BYTES, decode_content=True)
+                # A server that repeats the key must not bring it into our log lines.
+                body = body.replace(key.encode(), b"(the key)")
                 return _outcome(response.status_code, response.headers, body)
         except (requests.RequestException, HTTPError, OSError) as error:
             return Outcome(None, _cause(error))
@@ -129,17 +136,21 @@ class _Bearer:
 
 def _outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     problem = _problem(body)
-    code = problem.get("code")
     message = problem.get("message") or problem.get("error") or problem.get("title") or ""
     return Outcome(
         status,
         str(message)[:_MAX_MESSAGE_CHARACTERS],
-        # A number is an old envelope's, which repeats the status.
-        code=code if isinstance(code, str) and code else None,
-        request_id=problem.get("request_id") or headers.get("X-Request-Id"),
+        code=_word(problem.get("code")),
+        request_id=_word(problem.get("request_id")) or _word(headers.get("X-Request-Id")),
         retry_after_seconds=_retry_after_seconds(headers),
         items=_named_items(problem),
     )
+
+
+def _word(value: object) -> str | None:
+    """A code or an id, which is short; a number in place of a code is an old envelope's repeated status."""
+    is_word = isinstance(value, str) and 0 < len(value) <= _MAX_WORD_CHARACTERS
+    return str(value) if is_word else None
 
 
 # `3.external_id`, `[3].external_id`, or the index alone.

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from spotzee_logging.foreign import attempt
+
 LOGGER_NAME: Final = "spotzee_logging"
 INTERVAL_SECONDS: Final = 60.0
 
@@ -61,10 +63,11 @@ def _write(level: int, text: str) -> None:
     record = _logger.makeRecord(LOGGER_NAME, level, __file__, 0, text, (), None, "diagnostics")
     if not _logger.disabled and not _logger.isEnabledFor(level):
         return
-    _logger.handle(record)
+    # The handlers and filters that it meets are the program's own: what they raise is not our caller's.
+    attempt(_logger.handle, record)
     last_resort = logging.lastResort
     if last_resort is not None and level >= last_resort.level and _is_only_heard_by_us(level):
-        last_resort.handle(record)
+        attempt(last_resort.handle, record)
 
 
 def _is_only_heard_by_us(level: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import random
 import threading
@@ -93,6 +94,8 @@ class Dispatcher:
         self._batch: Batch | None = None
         self._retried_key = ""
         self._renewed_key = ""
+        self._key_changes = 0
+        self._inline_deadline: float | None = None
         self._has_told_of_pause = False
         self._settled = threading.Condition()
         self._is_settling = False
@@ -133,7 +136,12 @@ class Dispatcher:
         self.deliver_soon()
         # The thread that makes room must not wait for it: an on_error that logs runs there.
         wait_seconds = 0.0 if is_sender(threading.get_ident()) else self._block_seconds
-        return tuple(self.buffer.put(body, key, wait_seconds=wait_seconds))
+        try:
+            return tuple(self.buffer.put(body, key, wait_seconds=wait_seconds))
+        except BaseException:
+            # Ctrl-C, or what else a signal's handler raises into the wait: the event has not found room.
+            self.reporter.dropped([body], "buffer_full", _FULL)
+            raise
 
     def wake(self) -> None:
         """Have the thread look again at what is due."""
@@ -167,15 +175,18 @@ class Dispatcher:
             return self._is_settled(position)
         if self._thread is None:
             self._run_here(position, self._clock() + timeout_seconds)
+            return self._is_settled(position)
         with self._settled:
             self._settled.wait_for(
-                lambda: self._is_settled(position) or self.schedule.paused_seconds > 0, timeout_seconds
+                lambda: self._is_settled(position) or self.schedule.paused_seconds > 0,
+                min(timeout_seconds, threading.TIMEOUT_MAX),
             )
             return self._is_settled(position)
 
     def set_api_key(self, api_key: ApiKey) -> None:
         """Send with another key from the next request on, which is due at once where delivery is paused."""
         self._client.api_key = api_key
+        self._key_changes += 1
         self.schedule.resume()
         self.flush_soon()
 
@@ -214,7 +225,6 @@ class Dispatcher:
                 pass
         finally:
             _sender_idents.discard(ident)
-            self._client.close()
             self._replace_thread()
 
     def _replace_thread(self) -> None:
@@ -222,6 +232,7 @@ class Dispatcher:
         with self._start_lock:
             if self._thread is not threading.current_thread():
                 return
+            self._client.close()
             self._thread = None
         if len(self.buffer):
             self._start()
@@ -230,6 +241,7 @@ class Dispatcher:
         """Deliver on the calling thread, where no other can be started, until the deadline."""
         ident = threading.get_ident()
         _sender_idents.add(ident)
+        self._inline_deadline = deadline
         try:
             while not self._is_settled(position) and self._clock() < deadline:
                 delay = self.schedule.delay_seconds(self.buffer)
@@ -237,6 +249,7 @@ class Dispatcher:
                     return
                 self._step_safely()
         finally:
+            self._inline_deadline = None
             _sender_idents.discard(ident)
 
     def _step_safely(self) -> bool:
@@ -277,6 +290,7 @@ class Dispatcher:
 
     def _may_end(self) -> bool:
         with self._start_lock:
+            self._client.close()
             # First the thread is gone, then the buffer is asked: an event that is put meanwhile is either
             # seen here, or its caller finds no thread and waits for this lock to start one.
             self._thread = None
@@ -292,8 +306,12 @@ class Dispatcher:
         self._batch = batch
         self.schedule.begin_try()
         self.reporter.ledger.request(is_retry=batch.key == self._retried_key)
+        key_changes = self._key_changes
         try:
-            outcome = self._client.send(batch)
+            outcome = self._client.send(batch, self._most_seconds())
+            if key_changes != self._key_changes and move_for(outcome) is Move.PAUSE:
+                self._retried_key = batch.key
+                return  # it speaks of a key that is no longer the one
             self._is_settling = True
             self._moves[move_for(outcome)](batch, outcome)
         finally:
@@ -302,6 +320,11 @@ class Dispatcher:
             with self._settled:
                 self._is_settling = False
                 self._settled.notify_all()
+
+    def _most_seconds(self) -> float:
+        """What a request may take on a caller's own thread; on ours it has the timeouts that are set."""
+        deadline = self._inline_deadline
+        return math.inf if deadline is None else max(0.001, deadline - self._clock())
 
     def _succeed(self) -> None:
         self.schedule.succeed()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
+from collections import deque
 from typing import Any, Final, cast
 
 from spotzee_logging import lifecycle
@@ -24,6 +26,8 @@ from spotzee_logging.stats import Ledger, Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
 _TRANSPORT: Final = ("urllib3", "requests")
+_RECENT_RECORDS: Final = 4
+_JUST_SECONDS: Final = 1.0
 _OURS_OR_TRANSPORT: Final = (LOGGER_NAME, *_TRANSPORT)
 
 
@@ -56,13 +60,17 @@ class SpotzeeHandler(logging.Handler):
     ) -> None:
         # First: a handler that cannot be must not get into logging's list of handlers.
         self._settings = valid = Settings.from_env(api_key=api_key, **settings)
-        super().__init__(level)
+        try:
+            super().__init__(level)
+        except (ValueError, TypeError) as error:
+            remedy = 'Give logging.INFO, "INFO" or a number.'
+            raise InvalidSettings(f"level is no level of logging's. {remedy}", setting="level") from error
         self._reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", valid.on_error))
         self._buffer = _memory_buffer(valid) if buffer is None else buffer
         self._dispatcher = Dispatcher(valid, self._buffer, ApiClient(valid), self._reporter)
         self._before_send = cast("BeforeSend | None", valid.before_send)
-        self._last_handled = threading.local()
-        self._missed: tuple[int, int] | None = None
+        self._handled = threading.local()
+        self._missed = (-1, -1, 0.0)
         self.flushLevel = valid.flush_level
         self.setFormatter(None)
 
@@ -168,7 +176,8 @@ class SpotzeeHandler(logging.Handler):
             seconds = 0.0
         with lifecycle.process_exit.waiting():
             is_settled = self._dispatcher.flush(lifecycle.process_exit.remaining_seconds(seconds))
-        self._missed = None if is_settled or seconds < full else self._progress()
+        if not is_settled and seconds >= full:
+            self._missed = (*self._progress(), time.monotonic())
         return is_settled
 
     def close(self) -> None:
@@ -179,8 +188,7 @@ class SpotzeeHandler(logging.Handler):
         """
         if not self.flushOnClose:
             self._dispatcher.give_up()
-        # logging.shutdown flushes, then closes: what a flush has waited for in vain is not waited for twice.
-        elif self._missed != self._progress() and not self.flush() and lifecycle.may_wait():
+        elif (self._has_just_missed() or not self.flush()) and lifecycle.may_wait():
             self._say_undelivered()
         self._reporter.diagnostics.say_left_out()
         super().close()
@@ -193,11 +201,24 @@ class SpotzeeHandler(logging.Handler):
             paused_seconds=self._dispatcher.schedule.paused_seconds,
         )
 
+    def _has_just_missed(self) -> bool:
+        """Whether a flush has just waited in vain for the same: logging.shutdown flushes, then closes."""
+        *progress, at = self._missed
+        return tuple(progress) == self._progress() and time.monotonic() - at < _JUST_SECONDS
+
     def _has_handled(self, record: logging.LogRecord) -> bool:
-        """Whether this very record came just before, as it does to a handler on a logger and its parent."""
-        last = getattr(self._last_handled, "record", None)
-        if last is None or last() is not record:
-            self._last_handled.record = weakref.ref(record)
+        """Whether this very record came just before, as it does to a handler on a logger and its parent.
+
+        A few are kept: a filter or hook on the way may log others in between.
+        """
+        recent: deque[weakref.ref[logging.LogRecord]] | None = getattr(self._handled, "recent", None)
+        if recent is None:
+            recent = self._handled.recent = deque(maxlen=_RECENT_RECORDS)
+        for seen in recent:
+            if seen() is record:
+                break
+        else:
+            recent.append(weakref.ref(record))
             return False
         self._reporter.diagnostics.say(
             "handled_twice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 from spotzee_logging.diagnostics import Diagnostics
@@ -21,6 +22,7 @@ class Reporter:
         self.ledger = ledger
         self.diagnostics = diagnostics
         self._on_error = on_error
+        self._telling = threading.local()
 
     def begin_anew(self) -> None:
         """Start from zero: in a forked child."""
@@ -78,9 +80,14 @@ class Reporter:
                 self.diagnostics.say_now(kind, logging.WARNING, str(error))
 
     def _tell(self, event: Event | None, error: SpotzeeError) -> None:
-        if self._on_error is None:
+        # An on_error that logs what is lost again would be told of itself, without end: it is only counted.
+        if self._on_error is None or getattr(self._telling, "is_on", False):
             return
-        _, failure = attempt(self._on_error, event, error)
+        self._telling.is_on = True
+        try:
+            _, failure = attempt(self._on_error, event, error)
+        finally:
+            self._telling.is_on = False
         if failure is not None:
             self.diagnostics.say(
                 "on_error",

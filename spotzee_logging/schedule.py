@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -32,6 +33,7 @@ class Schedule:
 
     def begin_anew(self) -> None:
         """Forget what was asked, and what failed."""
+        self._lock = threading.RLock()
         self._failures = 0
         # Until when not to send: by our own backoff, which a flush may cut short, and by the server's word.
         self._backoff_until = 0.0
@@ -42,8 +44,9 @@ class Schedule:
 
     def ask_for(self, position: int, *, may_hurry: bool) -> None:
         """What was put before `position` is due now; `may_hurry`: with one try during a backoff of ours."""
-        self._flush_position = max(self._flush_position, position)
-        self._may_hurry = self._may_hurry or may_hurry
+        with self._lock:
+            self._flush_position = max(self._flush_position, position)
+            self._may_hurry = self._may_hurry or may_hurry
 
     def delay_seconds(self, buffer: Buffer) -> float | None:
         """How long until a batch is due: 0 where one is, None where nothing is pending."""

@@ -263,3 +263,29 @@ handler.flush()
 
     assert "1 event undelivered at exit" in done.stderr
     assert len(posts(sandbox)) == 1
+
+
+def test_a_refusal_of_the_old_key_does_not_pause_the_new_one(sandbox, make_handler, make_logger):
+    """A key that is set while a request with the old one is under way is tried at once."""
+    sandbox.faults([{"status": 401, "delay": 0.5}])
+    handler = make_handler("sk_old")
+    logger = make_logger(handler)
+    logger.error("x", extra={"spotzee_event": tag(1)})
+    assert sandbox.wait_for_requests(1, timeout_seconds=10)
+
+    handler.api_key = "sk_new"
+
+    assert handler.flush(10)
+    assert numbers(sandbox) == [1]
+
+
+def test_a_server_that_repeats_the_key_brings_it_nowhere(sandbox, make_handler, make_logger, caplog):
+    """Whatever an answer says, the key is in no line, error or account of ours."""
+    sandbox.faults([{"status": 401, "body": {"code": "sk_rosebud", "message": "bad key sk_rosebud"}}])
+    told = []
+    handler = make_handler("sk_rosebud", on_error=lambda event, error: told.append(error))
+    log(make_logger(handler), 1)
+
+    assert not handler.flush(10)
+
+    assert "rosebud" not in caplog.text + str(told) + str(told[0].reason) + str(handler.stats())

@@ -4,8 +4,10 @@ import copy
 import logging
 import logging.handlers
 import queue
+import signal
 import sys
 import threading
+import time
 import weakref
 
 import pytest
@@ -598,3 +600,114 @@ def test_bad_settings_leave_no_handler_behind():
         SpotzeeHandler("ok_organisation")
 
     assert len(logging._handlerList) == before
+
+
+def test_an_event_that_is_logged_in_between_doubles_nothing(sandbox, make_handler, make_logger):
+    """A hook that logs an event of its own does not hide that a record came twice."""
+    handler = make_handler(before_send=lambda event: note(event) or event)
+    make_logger(handler, name="between")
+    child = make_logger(handler, name="between.child", propagate=True)
+    notes = make_logger(handler)
+
+    def note(event):
+        if event.name == "order_placed":
+            notes.info("x", extra={"spotzee_event": tag(name="noted")})
+
+    child.info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert sorted(event["name"] for event in sandbox.events()) == ["noted", "order_placed"]
+
+
+def test_an_on_error_that_logs_what_is_lost_again(make_handler, make_logger):
+    """It is told of the first, and what it logs in vain is counted: no endless round."""
+    told = []
+
+    def on_error(event, error):
+        told.append(error)
+        logger.info("x", extra={"spotzee_event": ""})
+
+    handler = make_handler(on_error=on_error)
+    logger = make_logger(handler)
+
+    logger.info("x", extra={"spotzee_event": ""})
+
+    assert handler.stats().rejected == {"invalid_event": 2}
+    assert len(told) == 1
+
+
+def test_a_handler_of_our_lines_that_raises_hurts_nobody(make_handler, make_logger):
+    """What the program's own handlers raise at a line of ours does not reach the call that logs."""
+
+    class Broken(logging.Handler):
+        def emit(self, record):
+            raise OSError
+
+    ours = logging.getLogger("spotzee_logging")
+    broken = Broken()
+    ours.addHandler(broken)
+    try:
+        handler = make_handler()
+        make_logger(handler).info("x", extra={"spotzee_event": ""})
+    finally:
+        ours.removeHandler(broken)
+
+    assert handler.stats().rejected == {"invalid_event": 1}
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="this system has no timer that interrupts a wait"
+)
+def test_an_interrupted_wait_for_room_is_accounted_for(sandbox, make_handler, make_logger):
+    """Ctrl-C while a call waits for room gets through, and the event is counted as dropped."""
+    sandbox.stop()
+    handler = make_handler(
+        max_pending_bytes=1024, max_event_bytes=1000, overflow="block", block_timeout_seconds=60
+    )
+    logger = make_logger(handler)
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            for number in range(100):
+                logger.info("x", extra={"spotzee_event": tag(number)})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    stats = handler.stats()
+    assert stats.dropped == {"buffer_full": 1}
+    assert stats.accepted == stats.pending + 1
+
+
+def test_a_flush_without_end(sandbox, make_handler, make_logger):
+    """An endless timeout is as good as any."""
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(float("inf"))
+
+
+@pytest.mark.parametrize("level", ["LOUD", None, 1.5], ids=str)
+def test_a_level_that_is_none(sandbox, level):
+    """A wrong level is a wrong setting, said with the remedy."""
+    with pytest.raises(InvalidSettings, match="level"):
+        SpotzeeHandler("sk_test", base_url=sandbox.url, level=level)
+
+
+def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler, make_logger, caplog):
+    """What a flush has just waited for, close does not wait for again; it says what is left."""
+    sandbox.faults([{"hang": True, "times": 10}])
+    handler = make_handler(shutdown_timeout_seconds=0.3)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    assert not handler.flush()
+    started = time.monotonic()
+
+    handler.close()
+
+    assert time.monotonic() - started < 0.2
+    assert "closed with 1 events undelivered" in said(caplog)

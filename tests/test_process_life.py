@@ -469,3 +469,14 @@ print(time.monotonic() - started < 1, handler.stats().dropped)
     done = run_python(program(body, shutdown_timeout_seconds=5), sandbox.url)
 
     assert done.stdout.strip() == "True {'closed': 5}"
+
+
+def test_the_first_event_at_exit_keeps_the_bound_too(sandbox, run_python):
+    """Where no thread can be started any more, a hanging server delays the exit no longer than else."""
+    sandbox.faults([{"hang": True, "times": 100}])
+    body = "import time\natexit.register(log, 1)\natexit.register(lambda: print(time.time(), flush=True))"
+
+    done = run_python(program(body, shutdown_timeout_seconds=0.5, read_timeout_seconds=20), sandbox.url)
+
+    assert time.time() - float(done.stdout) < 4
+    assert "1 event undelivered at exit" in done.stderr
