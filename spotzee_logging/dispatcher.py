@@ -1,4 +1,4 @@
-"""The thread that delivers: take a batch, send it, then let it go, keep it for later, or give it up."""
+"""The thread that delivers: wait for what is due, take a batch, send it, and have its outcome settled."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from spotzee_logging import lifecycle
-from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer
 from spotzee_logging.client import ApiClient
-from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.schedule import Schedule
 from spotzee_logging.settings import ApiKey, Settings
+from spotzee_logging.settlement import Settlement
 
 IDLE_SECONDS: Final = 5.0
 """How long the thread waits for more before it ends; the next event starts another."""
@@ -73,15 +72,7 @@ class Dispatcher:
         self._client = client
         self._clock = clock
         self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
-        self._moves: Mapping[Move, Callable[[Batch, Outcome], None]] = {
-            Move.DELIVERED: self._deliver,
-            Move.RETRY: self._retry,
-            Move.PAUSE: self._pause,
-            Move.SIFT: self._sift,
-            Move.HALVE: self._halve,
-            Move.RENEW: self._renew,
-            Move.REJECT: self._reject,
-        }
+        self._settlement = Settlement(buffer, self.schedule, reporter)
         self._set_up()
         lifecycle.register(self)
 
@@ -92,11 +83,8 @@ class Dispatcher:
         self._is_noted = False
         self._is_idle = False
         self._batch: Batch | None = None
-        self._retried_key = ""
-        self._renewed_key = ""
         self._key_changes = 0
         self._inline_deadline: float | None = None
-        self._has_told_of_pause = False
         self._settled = threading.Condition()
         self._is_settling = False
 
@@ -105,6 +93,7 @@ class Dispatcher:
         _sender_idents.clear()
         self.buffer.begin_anew()
         self.schedule.begin_anew()
+        self._settlement.begin_anew()
         self.reporter.begin_anew()
         self._client.begin_anew()
         self._set_up()
@@ -305,15 +294,12 @@ class Dispatcher:
             return
         self._batch = batch
         self.schedule.begin_try()
-        self.reporter.ledger.request(is_retry=batch.key == self._retried_key)
+        self.reporter.ledger.request(is_retry=self._settlement.is_retry(batch))
         key_changes = self._key_changes
         try:
             outcome = self._client.send(batch, self._most_seconds())
-            if key_changes != self._key_changes and move_for(outcome) is Move.PAUSE:
-                self._retried_key = batch.key
-                return  # it speaks of a key that is no longer the one
             self._is_settling = True
-            self._moves[move_for(outcome)](batch, outcome)
+            self._settlement.settle(batch, outcome, is_of_old_key=key_changes != self._key_changes)
         finally:
             self._batch = None
             self.buffer.release(batch)  # only where something went wrong is it still held
@@ -325,84 +311,3 @@ class Dispatcher:
         """What a request may take on a caller's own thread; on ours it has the timeouts that are set."""
         deadline = self._inline_deadline
         return math.inf if deadline is None else max(0.001, deadline - self._clock())
-
-    def _succeed(self) -> None:
-        self.schedule.succeed()
-        self._has_told_of_pause = False
-
-    def _deliver(self, batch: Batch, outcome: Outcome) -> None:
-        self._succeed()
-        if not self.buffer.ack(batch):
-            return
-        refused = _indexes(batch, outcome)
-        self.reporter.ledger.deliver(len(batch.events) - len(refused))
-        if refused:
-            self._tell_rejected([batch.events[index] for index in refused], outcome)
-
-    def _retry(self, batch: Batch, outcome: Outcome) -> None:
-        self._retried_key = batch.key
-        self.buffer.release(batch)
-        wait_seconds = self.schedule.fail(outcome.retry_after_seconds)
-        self.reporter.ledger.fail(str(outcome))
-        self.reporter.diagnostics.say(
-            "retry",
-            logging.WARNING,
-            f"{outcome}; {len(self.buffer)} events wait, next try in {wait_seconds:.1f} s",
-        )
-
-    def _pause(self, batch: Batch, outcome: Outcome) -> None:
-        self._retried_key = batch.key
-        self.buffer.release(batch)
-        self.schedule.pause()
-        self.reporter.ledger.fail(str(outcome))
-        if not self._has_told_of_pause:
-            self._has_told_of_pause = True
-            self.reporter.paused(_paused(outcome, len(self.buffer)))
-
-    def _sift(self, batch: Batch, outcome: Outcome) -> None:
-        refused = _indexes(batch, outcome)
-        if refused:
-            self._reject_some(batch, refused, outcome)
-        else:
-            self._halve(batch, outcome)
-
-    def _halve(self, batch: Batch, outcome: Outcome) -> None:
-        count = len(batch.events)
-        if count == 1:
-            self._reject(batch, outcome)
-            return
-        self._succeed()
-        self.reporter.ledger.fail(str(outcome))
-        self.buffer.split(batch, [range(count // 2), range(count // 2, count)])
-
-    def _renew(self, batch: Batch, outcome: Outcome) -> None:
-        if batch.key == self._renewed_key:
-            self._reject(batch, outcome)
-            return
-        self._succeed()
-        self.reporter.ledger.fail(str(outcome))
-        for renewed in self.buffer.split(batch, [range(len(batch.events))]):
-            self._renewed_key = renewed.key
-        self.reporter.diagnostics.say("renewed", logging.ERROR, f"{outcome}; the batch gets a new key")
-
-    def _reject(self, batch: Batch, outcome: Outcome) -> None:
-        self._reject_some(batch, range(len(batch.events)), outcome)
-
-    def _reject_some(self, batch: Batch, indexes: Sequence[int], outcome: Outcome) -> None:
-        self._succeed()
-        self._tell_rejected(self.buffer.reject(batch, indexes, outcome.reason), outcome)
-
-    def _tell_rejected(self, bodies: Sequence[bytes], outcome: Outcome) -> None:
-        self.reporter.ledger.fail(str(outcome))
-        self.reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
-
-
-def _indexes(batch: Batch, outcome: Outcome) -> list[int]:
-    """The events of the batch that the answer names."""
-    return sorted(index for index in outcome.items if index < len(batch.events))
-
-
-def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:
-    remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
-    message = f"delivery pauses, {outcome}. {remedy}; {waiting} events wait, and it is tried once a minute."
-    return DeliveryPaused(message, reason=outcome.reason, request_id=outcome.request_id)

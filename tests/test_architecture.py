@@ -20,6 +20,7 @@ LINES = [
     ["track"],
     ["handler"],
     ["dispatcher"],
+    ["settlement"],
     ["client"],
     ["schedule"],
     ["buffers"],
