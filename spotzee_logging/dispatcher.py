@@ -202,8 +202,8 @@ class Dispatcher:
             try:
                 self._thread.start()
             except RuntimeError:
-                # From Python 3.12 on no thread starts while the interpreter exits, and a system has its
-                # limit. The events wait; the next one tries again, and a flush delivers them itself.
+                # Python 3.12 starts no thread while the interpreter exits, and a system has its limit. The
+                # events wait; the next one tries again, and a flush delivers them itself.
                 self._thread = None
 
     def _run(self) -> None:
