@@ -61,8 +61,16 @@ def numbers(events):
 
 
 def filled(buffer, count, start=0):
+    """The buffer with so many events more, each of another contact."""
     for number in range(start, start + count):
-        assert list(buffer.put(body(number), "cust_001")) == []
+        assert list(buffer.put(body(number), f"cust_{number}")) == []
+    return buffer
+
+
+def filled_by(buffer, contacts):
+    """The buffer with one event for each letter, which is its contact; the first has number 0."""
+    for number, contact in enumerate(contacts):
+        assert list(buffer.put(body(number), contact)) == []
     return buffer
 
 
@@ -284,6 +292,72 @@ def test_a_forked_child_begins_with_nothing(make_buffer):
     assert numbers(take(filled(buffer, 1)).events) == [0]
 
 
+def test_events_of_one_contact_are_in_one_taken_batch_at_a_time(make_buffer):
+    """While a batch is under way its contacts' later events wait for it; the others' go past them."""
+    buffer = filled_by(make_buffer(), "abacbd")
+    first = take(buffer, 2)
+    second = take(buffer, 2)
+
+    assert (numbers(first.events), numbers(second.events)) == ([0, 1], [3, 5])
+    assert second.position == 3
+    assert take(buffer) is None
+    assert (buffer.unsealed, buffer.oldest) == (2, 0)
+    buffer.ack(first)
+    assert buffer.oldest == 2
+    assert numbers(take(buffer).events) == [2, 4]
+
+
+def test_a_contact_waits_for_its_released_batch_too(make_buffer):
+    """What is to be tried again goes before its contacts' later events, and nothing passes it."""
+    buffer = filled_by(make_buffer(), "abca")
+    first, second = take(buffer, 1), take(buffer, 1)
+    buffer.release(first)
+    buffer.release(second)
+
+    assert [numbers(take(buffer, 1).events) for _ in range(3)] == [[1], [0], [2]]
+    assert take(buffer) is None
+
+
+def test_the_parts_of_a_batch_keep_their_contacts_order(make_buffer):
+    """Of a batch that was split, the second half waits for the first where they share a contact."""
+    buffer = filled_by(make_buffer(), "aabb")
+    batch = take(buffer)
+    _, shared, last = buffer.split(batch, [[0], [1, 2], [3]])
+
+    first = take(buffer)
+    assert numbers(first.events) == [0]
+    assert take(buffer) is None
+    buffer.ack(first)
+    second = take(buffer)
+    assert second.key == shared.key
+    assert take(buffer) is None
+    buffer.ack(second)
+    assert take(buffer).key == last.key
+
+
+def test_passed_over_events_are_the_oldest_and_are_dropped_first(make_buffer):
+    """Who waits for a batch that is under way keeps its place, also where the oldest make room."""
+    buffer = filled_by(make_buffer(40, drops_oldest=True), "aabcb")
+    batch, other = take(buffer, 1), take(buffer, 1)
+    assert numbers(other.events) == [2]
+
+    assert numbers(buffer.put(body(5), "e")) == [1]
+
+    buffer.ack(batch)
+    buffer.ack(other)
+    assert numbers(take(buffer).events) == [3, 4, 5]
+
+
+def test_a_search_has_an_end(make_buffer):
+    """Behind very many events of a contact whose batch is under way, others wait too: no search is endless."""
+    buffer = filled_by(make_buffer(), "a" * 3000 + "b")
+    batch = take(buffer, 1)
+
+    assert take(buffer) is None
+    buffer.ack(batch)
+    assert numbers(take(buffer, 3000).events) == list(range(1, 3001))
+
+
 def test_positions_tell_how_far_delivery_is(make_buffer):
     """`oldest` passes a position when all that was put before it has left, in whatever order."""
     buffer = filled(make_buffer(), 5)
@@ -323,7 +397,7 @@ def test_batches_are_as_large_as_they_may_be(sizes, max_events, max_bytes, kind)
     """Whatever the sizes and limits: all events, in order, each batch within its limits, and as full as can be."""
     buffer = kind()
     for number, size in enumerate(sizes):
-        buffer.put(body(number, max(size, len(body(number)))), "c")
+        buffer.put(body(number, max(size, len(body(number)))), f"cust_{number}")
     batches = list(iter(lambda: buffer.take(max_events, max_bytes), None))
     buffer.close()
 
@@ -467,7 +541,7 @@ def test_a_put_within_a_put_is_held_too(make_buffer):
     def clock():
         calls.append(1)
         if len(calls) == 1:
-            buffer.put(body(100), "c")
+            buffer.put(body(100), "cust_100")
         return 1000.0 + len(calls)
 
     buffer = make_buffer(clock=clock)
@@ -493,7 +567,7 @@ def test_a_put_at_any_line_of_another_call_is_held_too(make_buffer):
                     seen.append(1)
                     if len(seen) == line + 1:
                         sys.settrace(None)
-                        buffer.put(body(100), "c")
+                        buffer.put(body(100), "cust_100")
                 return trace
             return None
 
@@ -560,7 +634,7 @@ def test_eight_threads_put_while_one_takes(make_buffer):
 
 
 class BufferMachine(RuleBasedStateMachine):
-    """Any sequence of calls, against lists of (number, position, put at)."""
+    """Any sequence of calls, against lists of (body, position, put at, contact)."""
 
     kind = None
     drops_oldest = False
@@ -590,8 +664,11 @@ class BufferMachine(RuleBasedStateMachine):
         assert json.loads(batch.body) == [json.loads(each[0]) for each in events]
         assert self.keys.setdefault(batch.key, batch.body) == batch.body
 
-    @rule(size=st.integers(10, 90), seconds=st.floats(0, 10))
-    def put(self, size, seconds):
+    def busy(self, batches):
+        return {each[3] for _, events in batches for each in events}
+
+    @rule(size=st.integers(10, 90), seconds=st.floats(0, 10), contact=st.sampled_from("abcdefgh"))
+    def put(self, size, seconds, contact):
         self.clock.now += seconds
         made = body(self.numbers, max(size, len(body(self.numbers))))
         self.numbers += 1
@@ -602,35 +679,50 @@ class BufferMachine(RuleBasedStateMachine):
                 room += len(self.waiting[count][0])
                 count += 1
         if room < len(made):
-            assert list(self.buffer.put(made, "c")) == [made]
+            assert list(self.buffer.put(made, contact)) == [made]
             return
         dropped, self.waiting = self.waiting[:count], self.waiting[count:]
-        assert list(self.buffer.put(made, "c")) == [each[0] for each in dropped]
-        self.waiting.append((made, self.puts, self.clock.now))
+        assert list(self.buffer.put(made, contact)) == [each[0] for each in dropped]
+        self.waiting.append((made, self.puts, self.clock.now, contact))
         self.puts += 1
 
     @rule(max_events=st.integers(1, 5), max_bytes=st.integers(2, 300), seconds=st.floats(0, 10))
     def take(self, max_events, max_bytes, seconds):
         self.clock.now += seconds
         batch = self.buffer.take(max_events, max_bytes)
-        if self.sealed:
-            expected, events = self.sealed.pop(0)
+        index = self.next_sealed()
+        if index is not None:
+            expected, events = self.sealed.pop(index)
             assert batch.key == expected.key
             assert batch.body == expected.body
-        elif self.waiting:
-            count = 1
-            while count < min(max_events, len(self.waiting)):
-                if sum(len(each[0]) + 1 for each in self.waiting[: count + 1]) + 1 > max_bytes:
-                    break
-                count += 1
-            events, self.waiting = self.waiting[:count], self.waiting[count:]
+        else:
+            events = self.next_new(max_events, max_bytes)
+            if not events:
+                assert batch is None
+                return
+            self.waiting = [each for each in self.waiting if each not in events]
             assert batch.key not in self.keys
             assert batch.position == events[0][1]
-        else:
-            assert batch is None
-            return
         self.seen(batch, events)
         self.taken.append((batch, events))
+
+    def next_sealed(self):
+        for index, (_, events) in enumerate(self.sealed):
+            if self.busy([*self.taken, *self.sealed[:index]]).isdisjoint({each[3] for each in events}):
+                return index
+        return None
+
+    def next_new(self, max_events, max_bytes):
+        busy, chosen = self.busy([*self.taken, *self.sealed]), []
+        for each in self.waiting:
+            if each[3] in busy:
+                continue
+            if chosen and sum(len(it[0]) + 1 for it in [*chosen, each]) + 1 > max_bytes:
+                break
+            chosen.append(each)
+            if len(chosen) == max_events:
+                break
+        return chosen
 
     @precondition(lambda self: self.taken)
     @rule(data=st.data())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -18,21 +18,46 @@ class Batch:
     """1 to 100 events, sealed: neither its key nor its bytes ever change.
 
     :param events: the JSON of each event, in the order they were put.
+    :param contacts: whose each event is, in a form that the buffer chose: equal for equal contacts.
     :param key: its `Idempotency-Key`.
     :param position: of its first event among all that were put.
     :param body: the JSON array of the events.
     """
 
     events: tuple[bytes, ...]
+    contacts: tuple[Hashable, ...]
     key: str
     position: int
     body: bytes
 
 
-def seal(events: Iterable[bytes], position: int) -> Batch:
+def seal(events: Iterable[bytes], position: int, contacts: Iterable[Hashable] = ()) -> Batch:
     """A batch of these events under a new key: 32 hexadecimal digits, random, safe across forks."""
     sealed = tuple(events)
-    return Batch(sealed, os.urandom(16).hex(), position, join_events(sealed))
+    return Batch(sealed, tuple(contacts), os.urandom(16).hex(), position, join_events(sealed))
+
+
+def part_of(batch: Batch, indexes: Sequence[int]) -> Batch:
+    """A new batch, under a new key, of the batch's events at these indexes."""
+    return seal(
+        [batch.events[index] for index in indexes],
+        batch.position,
+        [batch.contacts[index] for index in indexes],
+    )
+
+
+def check_groups(batch: Batch, groups: Sequence[Sequence[int]]) -> None:
+    """Raises ValueError where these groups are no split of the batch: an index lost, doubled or foreign."""
+    if sorted(index for group in groups for index in group) != list(range(len(batch.events))):
+        raise ValueError("the groups of a split must hold every index of the batch, once")
+
+
+def check_indexes(batch: Batch, indexes: Iterable[int]) -> frozenset[int]:
+    """The indexes as a set. Raises ValueError where the batch has not all of them."""
+    leaving = frozenset(indexes)
+    if not leaving.issubset(range(len(batch.events))):
+        raise ValueError("a batch can only reject events that it has")
+    return leaving
 
 
 class Buffer(Protocol):
@@ -81,13 +106,18 @@ class Buffer(Protocol):
         None is dropped in vain: where no number of them would make room, the new one alone is.
 
         :param body: its JSON.
-        :param key: its contact's id; events of one key are delivered in the order they were put.
+        :param key: its contact's id; events of one key are taken in the order they were put.
         :param wait_seconds: how long to wait for room.
         """
         ...
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
-        """The next batch, of at most so many events and bytes (one event may be larger); or None."""
+        """The next batch, of at most so many events and bytes (one event may be larger); or None.
+
+        Several may be taken at a time, and none of two such have events of one contact: those wait, in their
+        order, until the batch before them has left. So None says that nothing can be taken now, though
+        something may be held.
+        """
         ...
 
     def ack(self, batch: Batch) -> bool:

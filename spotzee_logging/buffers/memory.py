@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-from spotzee_logging.buffers.base import Batch, Body, seal
+from spotzee_logging.buffers.base import Batch, Body, check_groups, check_indexes, part_of, seal
 from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
+
+MOST_DEFERRED: Final = 1_000
+"""Events of busy contacts that are passed over in search of others': the bound of one search."""
+
+_CONTACT_BITS: Final = 0x3FFF_FFFF
+"""A contact is its hash, cut to what Python keeps in 28 bytes: one that meets another's only waits for it."""
+
+
+class _Held(NamedTuple):
+    """An event that is in no batch, and where it stands among all that were put."""
+
+    position: int
+    contact: int
+    body: Body
 
 
 class MemoryBuffer:
@@ -34,7 +50,11 @@ class MemoryBuffer:
     def begin_anew(self) -> None:
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
-        self._waiting: deque[Body] = deque()
+        # Two entries an event, its contact and its body: one deque, so that one step appends both and nothing
+        # can come in between, where a pair for each event would take 56 bytes more.
+        self._waiting: deque[int | Body] = deque()
+        # Events that a search has passed over: all older than those that wait, and still in order.
+        self._deferred: deque[_Held] = deque()
         self._released: deque[Batch] = deque()
         self._taken: list[Batch] = []
         self._position = 0
@@ -45,7 +65,7 @@ class MemoryBuffer:
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._waiting) + sum(len(batch.events) for batch in (*self._released, *self._taken))
+            return self.unsealed + sum(len(batch.events) for batch in self._sealed())
 
     @property
     def bytes(self) -> int:
@@ -53,7 +73,7 @@ class MemoryBuffer:
 
     @property
     def unsealed(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) // 2 + len(self._deferred)
 
     @property
     def has_sealed(self) -> bool:
@@ -66,18 +86,17 @@ class MemoryBuffer:
     @property
     def oldest(self) -> int:
         with self._lock:
-            sealed = (batch.position for batch in (*self._released, *self._taken))
-            return min(self._first_waiting(), *sealed, self._position)
+            return min(self._first_unsealed(), *(batch.position for batch in self._sealed()), self._position)
 
     @property
     def oldest_put_at(self) -> float | None:
         with self._lock:
-            return self._marks[0][1] if self._waiting else None
+            return self._marks[0][1] if self.unsealed else None
 
-    def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:  # noqa: ARG002
-        # One queue for all contacts: the order of each key holds because the order of all does.
+    def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         dropped: Sequence[Body] = ()
         size = len(body)  # not within the sums below: a signal's handler may come in where a call ends
+        entries = (hash(key) & _CONTACT_BITS, body)
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 dropped = self._make_room(size, wait_seconds)
@@ -85,22 +104,16 @@ class MemoryBuffer:
                     return [*dropped, body]
             if not self._waiting:
                 self._mark()
-            self._waiting.append(body)
+            self._waiting.extend(entries)
             self._position += 1
             self._bytes += size
         return dropped
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
         with self._lock:
-            if self._released:
-                batch = self._released.popleft()
-            elif self._waiting:
-                position = self._first_waiting()
-                batch = seal(self._pop(max_events, max_bytes - ARRAY_BRACKETS_BYTES), position)
-                self._mark()
-            else:
-                return None
-            self._taken.append(batch)
+            batch = self._next_released() or self._next_new(max_events, max_bytes - ARRAY_BRACKETS_BYTES)
+            if batch is not None:
+                self._taken.append(batch)
             return batch
 
     def ack(self, batch: Batch) -> bool:
@@ -115,14 +128,11 @@ class MemoryBuffer:
         return bool(self._replace(batch, [batch]))
 
     def split(self, batch: Batch, groups: Sequence[Sequence[int]]) -> Sequence[Batch]:
-        if sorted(index for group in groups for index in group) != list(range(len(batch.events))):
-            raise ValueError("the groups of a split must hold every index of the batch, once")
-        return self._replace(batch, [_part(batch, group) for group in groups if group])
+        check_groups(batch, groups)
+        return self._replace(batch, [part_of(batch, group) for group in groups if group])
 
     def reject(self, batch: Batch, indexes: Iterable[int], reason: str) -> Sequence[Body]:  # noqa: ARG002
-        leaving = set(indexes)
-        if not leaving.issubset(range(len(batch.events))):
-            raise ValueError("a batch can only reject events that it has")
+        leaving = check_indexes(batch, indexes)
         if not leaving:
             self.release(batch)
             return ()
@@ -130,57 +140,100 @@ class MemoryBuffer:
         with self._lock:
             if batch not in self._taken:
                 return ()
-            self._replace(batch, [_part(batch, kept)] if kept else [])
+            self._replace(batch, [part_of(batch, kept)] if kept else [])
             left = [batch.events[index] for index in sorted(leaving)]
             self._free(left)
             return left
 
     def abandon(self) -> Sequence[Body]:
         with self._lock:
-            sealed = sorted((*self._released, *self._taken), key=lambda batch: batch.position)
-            held = [body for batch in sealed for body in batch.events] + list(self._waiting)
+            sealed = sorted(self._sealed(), key=lambda batch: batch.position)
+            held = [body for batch in sealed for body in batch.events]
+            held += [event.body for event in self._unsealed_in_order()]
             self._released.clear()
             self._taken.clear()
-            self._waiting.clear()
             self._free(held)
             return held
 
     def close(self) -> None:
         """Nothing to free: the events are the process's own memory."""
 
+    def _sealed(self) -> Iterator[Batch]:
+        return itertools.chain(self._released, self._taken)
+
+    def _first_unsealed(self) -> int:
+        return self._deferred[0].position if self._deferred else self._first_waiting()
+
     def _first_waiting(self) -> int:
-        return self._position - len(self._waiting)
+        return self._position - len(self._waiting) // 2
 
     def _mark(self) -> None:
         """Note the time, and forget the marks that are older than the oldest event that waits."""
         now = self._clock()  # before the position: a put may come in while the clock is read
         self._marks.append((self._position, now))
-        first = self._first_waiting()
+        first = self._first_unsealed()
         while len(self._marks) > 1 and self._marks[1][0] <= first:
             self._marks.popleft()
 
-    def _pop(self, max_events: int, max_bytes: int) -> list[Body]:
-        events = [self._waiting.popleft()]
-        size = len(events[0])
-        while self._waiting and len(events) < max_events:
-            size += len(self._waiting[0]) + 1  # the comma between two
-            if size > max_bytes:
+    def _next_released(self) -> Batch | None:
+        """The first released batch whose contacts are in no batch that is taken, or stands before it."""
+        busy = {contact for batch in self._taken for contact in batch.contacts}
+        for batch in self._released:
+            if busy.isdisjoint(batch.contacts):
+                self._released.remove(batch)
+                return batch
+            busy.update(batch.contacts)
+        return None
+
+    def _next_new(self, max_events: int, max_bytes: int) -> Batch | None:
+        """A batch of the oldest events that no sealed batch's contacts keep waiting."""
+        busy: set[Hashable] = {contact for batch in self._sealed() for contact in batch.contacts}
+        chosen: list[_Held] = []
+        passed: list[_Held] = []
+        size = -1  # the first event has no comma before it
+        for event in self._unsealed_in_order():
+            if event.contact in busy:
+                passed.append(event)
+                if len(passed) >= MOST_DEFERRED:
+                    break
+                continue
+            size += len(event.body) + 1
+            if chosen and size > max_bytes:
+                passed.append(event)
                 break
-            events.append(self._waiting.popleft())
-        return events
+            chosen.append(event)
+            if len(chosen) == max_events:
+                break
+        self._deferred.extendleft(reversed(passed))
+        if not chosen:
+            return None
+        self._mark()
+        return seal([event.body for event in chosen], chosen[0].position, [event.contact for event in chosen])
+
+    def _unsealed_in_order(self) -> Iterator[_Held]:
+        """Takes out the events that are in no batch, the oldest first; what is not to leave is put back."""
+        while self._deferred:
+            yield self._deferred.popleft()
+        while self._waiting:
+            position = self._first_waiting()
+            # Both in one step, of C: where a signal's handler that logs came in between, and its event
+            # made room for itself, it would take a body for a contact.
+            contact, body = map(deque.popleft, (self._waiting, self._waiting))
+            yield _Held(position, contact, body)  # type: ignore[arg-type]  # they alternate
 
     def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
         if wait_seconds:
             self._room.wait_for(lambda: self._bytes + size <= self._max_bytes, wait_seconds)
-        dropped: list[Body] = []
-        while self._drops_oldest and self._waiting and self._bytes + size > self._max_bytes:
-            dropped.append(self._waiting.popleft())
-            self._bytes -= len(dropped[-1])
+        dropped: list[_Held] = []
+        while self._drops_oldest and self.unsealed and self._bytes + size > self._max_bytes:
+            event = next(self._unsealed_in_order())
+            dropped.append(event)
+            self._bytes -= len(event.body)
         if self._bytes + size > self._max_bytes:
-            self._waiting.extendleft(reversed(dropped))  # in vain: what is sealed leaves no room
-            self._bytes += sum(map(len, dropped))
+            self._deferred.extendleft(reversed(dropped))  # in vain: what is sealed leaves no room
+            self._bytes += sum(len(event.body) for event in dropped)
             return ()
-        return dropped
+        return [event.body for event in dropped]
 
     def _replace(self, batch: Batch, parts: Sequence[Batch]) -> Sequence[Batch]:
         """Put `parts` where the taken batch was; none where it is held no more."""
@@ -194,7 +247,3 @@ class MemoryBuffer:
     def _free(self, events: Iterable[Body]) -> None:
         self._bytes -= sum(map(len, events))
         self._room.notify_all()
-
-
-def _part(batch: Batch, indexes: Sequence[int]) -> Batch:
-    return seal([batch.events[index] for index in indexes], batch.position)
