@@ -12,7 +12,8 @@ class Move(Enum):
     """What becomes of a batch."""
 
     DELIVERED = "delivered, but for the items that the answer names"
-    RETRY = "the same request again, after a wait"
+    RETRY = "the same request again, after a wait of all that is pending"
+    WAIT = "the same request again, after a wait of this batch and its contacts alone"
     PAUSE = "kept, with all that waits, until a probe a minute gets through"
     SIFT = "the items that the answer names are given up, the rest goes on; named none, it is halved"
     HALVE = "halved, until it fits"
@@ -72,7 +73,7 @@ ANSWERS: Final[Sequence[_Row]] = (
     _Row({400, 422}, None, Move.SIFT),
     _Row({401, 402, 403, 404, 405, 410}, None, Move.PAUSE),
     _Row({408, 425, 429}, None, Move.RETRY),
-    _Row({409}, "idempotency_in_progress", Move.RETRY),
+    _Row({409}, "idempotency_in_progress", Move.WAIT),
     _Row({409}, "idempotency_key_mismatch", Move.RENEW),
     _Row({413}, None, Move.HALVE),
     _Row(range(500, 600), None, Move.RETRY),

@@ -1,4 +1,4 @@
-"""The thread that delivers: wait for what is due, take a batch, send it, and have its outcome settled."""
+"""The threads that deliver, and what callers ask of them: to hold an event, to flush, to give up."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from spotzee_logging import lifecycle
-from spotzee_logging.buffers.base import Batch, Buffer
+from spotzee_logging.buffers.base import Body, Buffer
 from spotzee_logging.client import ApiClient
+from spotzee_logging.delivery import SEARCH_AGAIN_SECONDS, Delivery
 from spotzee_logging.reporting import Reporter
-from spotzee_logging.schedule import Schedule
 from spotzee_logging.settings import ApiKey, Settings
-from spotzee_logging.settlement import Settlement
 
 IDLE_SECONDS: Final = 5.0
-"""How long the thread waits for more before it ends; the next event starts another."""
+"""How long a thread waits for more before it ends; the next event starts another."""
 
 _FULL: Final = (
     "the buffer was full. Raise max_pending_bytes, or see in stats().last_error why delivery does not keep up"
@@ -41,7 +40,7 @@ def is_sender(ident: int | None) -> bool:
 
 
 class Dispatcher:
-    """Delivers what a buffer holds, in order, one request at a time.
+    """Has what a buffer holds delivered, by a thread that starts with the first event.
 
     :param settings: intervals, sizes and timeouts.
     :param buffer: where the events wait.
@@ -51,7 +50,9 @@ class Dispatcher:
     :param draw: a random number from 0 up to 1, for jitter.
 
     A caller's thread only puts an event and leaves a note, in a queue that cannot block it; all else
-    happens on the thread, which starts with the first event.
+    happens on the delivering thread. Once a batch is full a spare thread stands by, which sends what is due
+    where the requests under way take long, and has another stand by in its place, up to `connections`. It is
+    there before it is needed: Python 3.12 starts none while the process exits.
     """
 
     def __init__(  # noqa: PLR0913  its four parts, and two that tests hand in
@@ -65,37 +66,30 @@ class Dispatcher:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.buffer = buffer
-        self.schedule = Schedule(settings, clock, draw)
         self.reporter = reporter
         self.flush_on_close = True
+        self._delivery = Delivery(settings, buffer, client, reporter, clock=clock, draw=draw)
+        self.schedule = self._delivery.schedule
         self._settings = settings
-        self._client = client
         self._clock = clock
         self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
-        self._settlement = Settlement(buffer, self.schedule, reporter)
         self._set_up()
         lifecycle.register(self)
 
     def _set_up(self) -> None:
-        self._thread: threading.Thread | None = None
+        self._threads: set[threading.Thread] = set()
         self._start_lock = threading.RLock()
         self._notes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_noted = False
         self._is_idle = False
-        self._batch: Batch | None = None
-        self._key_changes = 0
         self._inline_deadline: float | None = None
-        self._settled = threading.Condition()
-        self._is_settling = False
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's events, connection and account stay the parent's."""
         _sender_idents.clear()
         self.buffer.begin_anew()
-        self.schedule.begin_anew()
-        self._settlement.begin_anew()
         self.reporter.begin_anew()
-        self._client.begin_anew()
+        self._delivery.begin_anew()
         self._set_up()
 
     @property
@@ -105,35 +99,34 @@ class Dispatcher:
 
     @property
     def in_flight(self) -> int:
-        """Events in the request that is under way."""
-        batch = self._batch
-        return 0 if batch is None else len(batch.events)
+        """Events in the requests that are under way."""
+        return self._delivery.in_flight
 
-    def put(self, body: bytes, key: str) -> None:
+    def put(self, body: Body, key: str) -> None:
         """Hold one event for delivery; waits only where `overflow` is "block" and the buffer full."""
         dropped = self.buffer.put(body, key)
         if dropped:
             dropped = self._put_into_full(body, key) if self._block_seconds else dropped
             self.reporter.dropped(dropped, "buffer_full", _FULL)
             self.deliver_soon()
-        if self._thread is None:
+        if not self._threads:
             self._start()
         elif self._is_idle:
             self.wake()
 
-    def _put_into_full(self, body: bytes, key: str) -> list[bytes] | tuple[bytes, ...]:
+    def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
         self.deliver_soon()
         # The thread that makes room must not wait for it: an on_error that logs runs there.
         wait_seconds = 0.0 if is_sender(threading.get_ident()) else self._block_seconds
         try:
-            return tuple(self.buffer.put(body, key, wait_seconds=wait_seconds))
+            return self.buffer.put(body, key, wait_seconds=wait_seconds)
         except BaseException:
             # Ctrl-C, or what else a signal's handler raises into the wait: the event has not found room.
             self.reporter.dropped([body], "buffer_full", _FULL)
             raise
 
     def wake(self) -> None:
-        """Have the thread look again at what is due."""
+        """Have a thread look again at what is due."""
         if not self._is_noted:
             self._is_noted = True
             self._notes.put(None)
@@ -161,50 +154,51 @@ class Dispatcher:
         position = self.buffer.position
         self.flush_soon()
         if is_sender(threading.get_ident()) or timeout_seconds <= 0:
-            return self._is_settled(position)
-        if self._thread is None:
-            self._run_here(position, self._clock() + timeout_seconds)
-            return self._is_settled(position)
-        with self._settled:
-            self._settled.wait_for(
-                lambda: self._is_settled(position) or self.schedule.paused_seconds > 0,
-                min(timeout_seconds, threading.TIMEOUT_MAX),
-            )
-            return self._is_settled(position)
+            return self._delivery.is_settled(position)
+        if self._threads:
+            return self._delivery.wait_until_settled(position, timeout_seconds)
+        self._run_here(position, self._clock() + timeout_seconds)
+        return self._delivery.is_settled(position)
 
     def set_api_key(self, api_key: ApiKey) -> None:
         """Send with another key from the next request on, which is due at once where delivery is paused."""
-        self._client.api_key = api_key
-        self._key_changes += 1
-        self.schedule.resume()
+        self._delivery.set_api_key(api_key)
         self.flush_soon()
 
     def give_up(self) -> int:
         """Drop, counted and told of, all that is pending at the end; how many events that is, for a last line."""
-        bodies = self.buffer.abandon()
+        bodies = self._delivery.give_up()
         if self.flush_on_close:
             self.reporter.dropped(bodies, "shutdown", _UNDELIVERED)
         else:
             self.reporter.dropped(bodies, "closed", _CLOSED)
-        with self._settled:
-            self._settled.notify_all()
         return len(bodies)
 
-    def _is_settled(self, position: int) -> bool:
-        # In this order: while a batch is being settled its events have left the buffer, but not the account.
-        return self.buffer.oldest >= position and not self._is_settling
-
     def _start(self) -> None:
+        """Start the first thread, where there is none."""
         with self._start_lock:
-            if self._thread is not None:
-                return
-            self._thread = threading.Thread(target=self._run, name="spotzee_logging", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:
-                # Python 3.12 starts no thread while the interpreter exits, and a system has its limit. The
-                # events wait; the next one tries again, and a flush delivers them itself.
-                self._thread = None
+            if not self._threads:
+                # Made with the thread: gevent may have replaced both kinds since this dispatcher was made, and
+                # a queue of the old kind would block every greenlet of the process.
+                self._notes = queue.SimpleQueue()
+                self._is_noted = False
+                self._start_thread()
+
+    def _start_spare(self) -> None:
+        """Start one more, where every thread is about to have a request under way."""
+        with self._start_lock:
+            if len(self._threads) <= self._delivery.requests < self._delivery.connections:
+                self._start_thread()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="spotzee_logging", daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            # Python 3.12 starts no thread while the interpreter exits, and a system has its limit. The
+            # events wait; the next one tries again, and a flush delivers them itself.
+            self._threads.discard(thread)
 
     def _run(self) -> None:
         ident = threading.get_ident()
@@ -219,12 +213,11 @@ class Dispatcher:
     def _replace_thread(self) -> None:
         """Where a hook has ended this thread (SystemExit passes both walls), another goes on."""
         with self._start_lock:
-            if self._thread is not threading.current_thread():
+            if threading.current_thread() not in self._threads:
                 return
-            self._client.close()
-            self._thread = None
-        if len(self.buffer):
-            self._start()
+            self._threads.discard(threading.current_thread())
+            if len(self.buffer):
+                self._start()
 
     def _run_here(self, position: int, deadline: float) -> None:
         """Deliver on the calling thread, where no other can be started, until the deadline."""
@@ -232,8 +225,8 @@ class Dispatcher:
         _sender_idents.add(ident)
         self._inline_deadline = deadline
         try:
-            while not self._is_settled(position) and self._clock() < deadline:
-                delay = self.schedule.delay_seconds(self.buffer)
+            while not self._delivery.is_settled(position) and self._clock() < deadline:
+                delay = self._delivery.delay_seconds()
                 if delay is None or self._clock() + delay > deadline:
                     return
                 self._step_safely()
@@ -246,7 +239,7 @@ class Dispatcher:
         try:
             return self._step()
         except Exception as error:  # noqa: BLE001
-            self.schedule.fail(None)
+            self.schedule.fail(self.schedule.epoch, None)
             self.reporter.diagnostics.say(
                 "internal_error",
                 logging.ERROR,
@@ -258,54 +251,53 @@ class Dispatcher:
         """Wait for what is due next, or deliver it; False where nothing came for so long that it ends."""
         # Before the buffer is asked: an event that is put after that finds the flag, and leaves a note.
         self._is_idle = True
-        delay = self.schedule.delay_seconds(self.buffer)
+        delay = self._delivery.delay_seconds()
         if delay is None:
             return self._wait(IDLE_SECONDS) or not self._may_end()
         self._is_idle = False
         if delay > 0:
             self._wait(delay)
         else:
-            self._send_next()
+            self._deliver_next()
         return True
+
+    def _deliver_next(self) -> None:
+        """Deliver the batch that is due, or leave it to the requests under way a little longer."""
+        # Not by waiting for a note: while a full batch waits every event leaves one.
+        patience = self._delivery.patience_seconds()
+        if patience:
+            self._delivery.wait_for_turn(min(patience, IDLE_SECONDS))
+            return
+        request = self._delivery.begin()
+        if request is None:
+            self._delivery.wait_for_end(SEARCH_AGAIN_SECONDS)
+            return
+        if self._delivery.is_full(request):
+            self._start_spare()
+        self._delivery.carry_out(request, self._most_seconds())
 
     def _wait(self, seconds: float) -> bool:
         """Wait for a note; whether one came."""
         try:
-            self._notes.get(timeout=seconds)
+            self._notes.get(timeout=min(seconds, threading.TIMEOUT_MAX))
         except queue.Empty:
             return False
         self._is_noted = False
         return True
 
     def _may_end(self) -> bool:
+        """Whether this thread, to which nothing came, is needed no more."""
         with self._start_lock:
-            self._client.close()
             # First the thread is gone, then the buffer is asked: an event that is put meanwhile is either
             # seen here, or its caller finds no thread and waits for this lock to start one.
-            self._thread = None
+            self._threads.discard(threading.current_thread())
+            if self._threads:
+                return True
+            self._delivery.close()
             if len(self.buffer) == 0:
                 return True
-            self._thread = threading.current_thread()
+            self._threads.add(threading.current_thread())
             return False
-
-    def _send_next(self) -> None:
-        batch = self.buffer.take(self.schedule.capacity, self._settings.max_batch_bytes)
-        if batch is None:
-            return
-        self._batch = batch
-        self.schedule.begin_try()
-        self.reporter.ledger.request(is_retry=self._settlement.is_retry(batch))
-        key_changes = self._key_changes
-        try:
-            outcome = self._client.send(batch, self._most_seconds())
-            self._is_settling = True
-            self._settlement.settle(batch, outcome, is_of_old_key=key_changes != self._key_changes)
-        finally:
-            self._batch = None
-            self.buffer.release(batch)  # only where something went wrong is it still held
-            with self._settled:
-                self._is_settling = False
-                self._settled.notify_all()
 
     def _most_seconds(self) -> float:
         """What a request may take on a caller's own thread; on ours it has the timeouts that are set."""

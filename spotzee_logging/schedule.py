@@ -17,11 +17,15 @@ PROBE_SECONDS: Final = 60.0
 
 
 class Schedule:
-    """Tells from a buffer's state when to send.
+    """Tells from a buffer's state, and from how requests fare, when to send.
 
     :param settings: the capacity, and the age at which an event is due.
     :param clock: monotonic seconds.
     :param draw: a random number from 0 up to 1, for jitter.
+
+    Requests run side by side, so several may meet the same trouble. Each carries the `epoch` it began in, and
+    trouble begins another: only the first of a wave makes the wait longer, and the success of a request from
+    before it does not end it.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float], draw: Callable[[], float]) -> None:
@@ -34,6 +38,7 @@ class Schedule:
     def begin_anew(self) -> None:
         """Forget what was asked, and what failed."""
         self._lock = threading.RLock()
+        self.epoch = 0
         self._failures = 0
         # Until when not to send: by our own backoff, which a flush may cut short, and by the server's word.
         self._backoff_until = 0.0
@@ -52,23 +57,42 @@ class Schedule:
         """How long until a batch is due: 0 where one is, None where nothing is pending."""
         if not buffer.has_sealed and not buffer.unsealed:
             return None
-        now = self._clock()
-        backoff_until = 0.0 if self._may_hurry else self._backoff_until
-        hold_until = max(self._paused_until, self._refused_until, backoff_until)
-        if hold_until > now:
-            return hold_until - now
+        held = self.held_seconds
+        if held:
+            return held
         is_due = buffer.has_sealed or buffer.unsealed >= self.capacity or buffer.oldest < self._flush_position
         put_at = buffer.oldest_put_at
-        return 0.0 if is_due or put_at is None else max(0.0, put_at + self._interval_seconds - now)
+        if is_due or put_at is None:
+            return 0.0
+        return max(0.0, put_at + self._interval_seconds - self._clock())
 
-    def begin_try(self) -> None:
-        """A request begins: the hurry, if any, is used up."""
+    @property
+    def held_seconds(self) -> float:
+        """How long no request may begin at all; 0 where one may."""
+        backoff_until = 0.0 if self._may_hurry else self._backoff_until
+        return max(0.0, max(self._paused_until, self._refused_until, backoff_until) - self._clock())
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether the last request of the newest wave failed: until one succeeds, they go one at a time."""
+        return self._failures > 0 or self._paused_until > 0
+
+    def begin_try(self) -> int:
+        """A request begins: the hurry, if any, is used up. Gives the epoch that it carries."""
         self._may_hurry = False
+        return self.epoch
 
-    def succeed(self) -> None:
-        """The server answered for good: the next failure starts from the shortest wait."""
-        self._failures = 0
-        self._backoff_until = self._refused_until = self._paused_until = 0.0
+    def succeed(self, epoch: int) -> bool:
+        """The server answered for good, and the next failure starts from the shortest wait.
+
+        False where others have met trouble since the request began, which this says nothing about.
+        """
+        with self._lock:
+            if epoch != self.epoch:
+                return False
+            self._failures = 0
+            self._backoff_until = self._refused_until = self._paused_until = 0.0
+            return True
 
     @property
     def paused_seconds(self) -> float:
@@ -77,25 +101,43 @@ class Schedule:
 
     def pause(self) -> None:
         """Nothing gets through until something is set right: one probe a minute."""
-        self._paused_until = self._clock() + PROBE_SECONDS
+        with self._lock:
+            self.epoch += 1
+            self._paused_until = self._clock() + PROBE_SECONDS
 
     def resume(self) -> None:
         """Something was set right: a try is due now."""
         self._paused_until = 0.0
 
-    def fail(self, retry_after_seconds: float | None) -> float:
+    def fail(self, epoch: int, retry_after_seconds: float | None) -> float:
         """A request failed: how long to wait, at least as the server asked, where it did.
 
         Ours doubles from half a second to a minute, with full jitter. The server's holds for flushes too,
         up to 15 minutes.
         """
-        bound = min(MOST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(self._failures, 16))
-        self._failures += 1
-        now = self._clock()
-        wait = self._draw() * bound
-        if retry_after_seconds is not None:
-            asked = min(retry_after_seconds, MOST_RETRY_AFTER_SECONDS)
-            wait = max(wait, asked + self._draw() * RETRY_AFTER_JITTER_SECONDS)
-            self._refused_until = now + wait
-        self._backoff_until = now + wait
-        return wait
+        with self._lock:
+            now = self._clock()
+            if epoch == self.epoch:
+                self.epoch += 1
+                self._backoff_until = now + backoff_seconds(self._failures, self._draw)
+                self._failures += 1
+            asked = asked_seconds(retry_after_seconds, self._draw)
+            if asked:
+                self._refused_until = max(self._refused_until, now + asked)
+            return max(0.0, max(self._backoff_until, self._refused_until) - now)
+
+    def wait_of_one(self, failures: int, retry_after_seconds: float | None) -> float:
+        """How long one batch waits by itself after so many failures, by the same rules."""
+        return max(backoff_seconds(failures, self._draw), asked_seconds(retry_after_seconds, self._draw))
+
+
+def backoff_seconds(failures: int, draw: Callable[[], float]) -> float:
+    """Our own wait after so many failures before this one: full jitter below a bound that doubles."""
+    return draw() * min(MOST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 16))
+
+
+def asked_seconds(retry_after_seconds: float | None, draw: Callable[[], float]) -> float:
+    """What the server's `Retry-After` asks for, with jitter; 0 where there was none."""
+    if retry_after_seconds is None:
+        return 0.0
+    return min(retry_after_seconds, MOST_RETRY_AFTER_SECONDS) + draw() * RETRY_AFTER_JITTER_SECONDS

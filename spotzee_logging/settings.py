@@ -26,6 +26,8 @@ MIB: Final = 1024 * KIB
 ApiKey = str | Callable[[], str]
 BeforeSend = Callable[[Event], "Event | None"]
 OnError = Callable[["Event | None", SpotzeeError], None]
+Session = Any
+"""A `requests.Session` or a function that gives one; requests itself is imported with the first batch."""
 
 
 class Row(NamedTuple):
@@ -125,6 +127,27 @@ class Settings:
         256 * KIB,
         Row("count", "a larger event is rejected", unit="bytes", minimum=128),
     )
+    connections: int = _setting(
+        4,
+        Row(
+            "count",
+            "the most requests in flight; one serves while it keeps up, and a contact's events stay in order",
+            unit="requests",
+            minimum=1,
+            maximum=100,
+        ),
+    )
+    requests_per_second: float | None = _setting(
+        100.0,
+        Row(
+            "rate",
+            "the pace of this process: at most ten times so many requests in any 10 seconds; None: unpaced",
+            unit="1/s",
+            minimum=0.1,
+            maximum=10_000,
+            may_be_none=True,
+        ),
+    )
     connect_timeout_seconds: float = _setting(
         3.0, Row("seconds", "how long a connection may take to open", unit="s", minimum=0.001)
     )
@@ -134,6 +157,16 @@ class Settings:
     shutdown_timeout_seconds: float = _setting(
         5.0,
         Row("seconds", "how long flush, close and the interpreter's exit wait", unit="s", minimum=0),
+    )
+    session: Session | str | None = _setting(
+        None,
+        Row(
+            "session",
+            "a `requests.Session` to send with, or better a function that makes one: proxies, certificates and "
+            "adapters as you need them; the key, the headers and the timeouts stay ours",
+            may_be_none=True,
+        ),
+        is_secret=True,
     )
     before_send: BeforeSend | str | None = _setting(
         None,
@@ -247,12 +280,17 @@ def _parse_level(text: str) -> int | str:
 _PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "count": int,
     "seconds": float,
+    "rate": float,
     "flag": _parse_flag,
     "level": _parse_level,
 }
 
 # The longest that Python's locks and sockets wait; they raise at more.
-_MOST_OF_KIND: Final[Mapping[str, float]] = {"count": sys.maxsize, "seconds": threading.TIMEOUT_MAX}
+_MOST_OF_KIND: Final[Mapping[str, float]] = {
+    "count": sys.maxsize,
+    "seconds": threading.TIMEOUT_MAX,
+    "rate": sys.maxsize,
+}
 
 
 def _valid_number(name: str, row: Row, value: Any) -> Any:
@@ -294,19 +332,39 @@ def _valid_level(name: str, _: Row, value: Any) -> int:
 
 
 def _valid_callable(name: str, _: Row, value: Any) -> Any:
-    if callable(value):
-        return value
+    found = _resolved(name, value, _CALLABLE_REMEDY)
+    if not callable(found):
+        _refuse(name, _not_it(value, found, "callable"), _CALLABLE_REMEDY)
+    return found
+
+
+def _valid_session(name: str, _: Row, value: Any) -> Any:
+    found = _resolved(name, value, _SESSION_REMEDY)
+    if not callable(found) and not callable(getattr(found, "post", None)):
+        _refuse(name, _not_it(value, found, "requests.Session"), _SESSION_REMEDY)
+    return found
+
+
+def _not_it(given: Any, found: Any, wanted: str) -> str:
+    if isinstance(given, str):
+        return f"names {given!r}, which is no {wanted}"
+    return f"must be a {wanted}, got {type(found).__name__}"
+
+
+def _resolved(name: str, value: Any, remedy: str) -> Any:
+    """The object that a text such as `"shop.privacy:redact"` names; anything else is itself."""
     if not isinstance(value, str):
-        _refuse(name, f"must be a callable, got {type(value).__name__}", _CALLABLE_REMEDY)
+        return value
     found, failure = attempt(pkgutil.resolve_name, value)
     if failure is not None:
-        raise _error(name, f"names {value!r}, which cannot be imported", _CALLABLE_REMEDY) from failure
-    if not callable(found):
-        _refuse(name, f"names {value!r}, which is not callable", _CALLABLE_REMEDY)
+        raise _error(name, f"names {value!r}, which cannot be imported", remedy) from failure
     return found
 
 
 _CALLABLE_REMEDY: Final = 'Give a function, or its place as text, as in "shop.privacy:redact".'
+_SESSION_REMEDY: Final = (
+    'Give a function that makes one, or its place as text, as in "shop.network:make_session".'
+)
 
 
 def _valid_key(name: str, _: Row, value: Any) -> Any:
@@ -364,8 +422,10 @@ _VALIDATORS: Final[Mapping[str, Callable[[str, Row, Any], Any]]] = {
     "choice": _valid_choice,
     "count": _valid_number,
     "seconds": _valid_number,
+    "rate": _valid_number,
     "level": _valid_level,
     "callable": _valid_callable,
+    "session": _valid_session,
     "flag": _valid_flag,
 }
 

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer
 from spotzee_logging.errors import DeliveryPaused
+from spotzee_logging.parking import Parking
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A batch whose request has come to its outcome.
+
+    :param epoch: of the schedule, when the request began.
+    :param is_of_old_key: whether the API key was replaced since then.
+    """
+
+    batch: Batch
+    outcome: Outcome
+    epoch: int
+    is_of_old_key: bool = False
 
 
 class Settlement:
@@ -17,16 +34,21 @@ class Settlement:
 
     :param buffer: which has given the batch out.
     :param schedule: when to try again.
+    :param parking: where a batch waits by itself.
     :param reporter: counts, and tells of, what is not delivered.
+
+    Safe to use from several threads, each with a batch of its own.
     """
 
-    def __init__(self, buffer: Buffer, schedule: Schedule, reporter: Reporter) -> None:
+    def __init__(self, buffer: Buffer, schedule: Schedule, parking: Parking, reporter: Reporter) -> None:
         self._buffer = buffer
         self._schedule = schedule
+        self._parking = parking
         self._reporter = reporter
-        self._moves: Mapping[Move, Callable[[Batch, Outcome], None]] = {
+        self._moves: Mapping[Move, Callable[[Answered], None]] = {
             Move.DELIVERED: self._deliver,
             Move.RETRY: self._retry,
+            Move.WAIT: self._wait,
             Move.PAUSE: self._pause,
             Move.SIFT: self._sift,
             Move.HALVE: self._halve,
@@ -36,99 +58,126 @@ class Settlement:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget the batches of before: in a forked child."""
-        self._retried_key = ""
-        self._renewed_key = ""
+        """Forget the batches of before: in a forked child, and where all of them were given up."""
+        self._lock = threading.RLock()
+        self._failures: dict[str, int] = {}
+        self._renewed_keys: set[str] = set()
         self._has_told_of_pause = False
 
     def is_retry(self, batch: Batch) -> bool:
         """Whether the batch's last request was tried in vain."""
-        return batch.key == self._retried_key
+        return batch.key in self._failures
 
-    def settle(self, batch: Batch, outcome: Outcome, *, is_of_old_key: bool) -> None:
+    def settle(self, answered: Answered) -> None:
         """Make the move that the table gives; an answer to a key that was replaced meanwhile pauses nothing."""
-        move = move_for(outcome)
-        if move is Move.PAUSE and is_of_old_key:
-            self._keep(batch)
+        move = move_for(answered.outcome)
+        if move is Move.PAUSE and answered.is_of_old_key:
+            self._keep(answered.batch)
         else:
-            self._moves[move](batch, outcome)
+            self._moves[move](answered)
 
     def _keep(self, batch: Batch) -> None:
-        self._retried_key = batch.key
+        self._count_failure(batch)
         self._buffer.release(batch)
 
-    def _succeed(self) -> None:
-        self._schedule.succeed()
-        self._has_told_of_pause = False
+    def _count_failure(self, batch: Batch) -> int:
+        """How often the batch had failed before."""
+        before = self._failures.get(batch.key, 0)
+        self._failures[batch.key] = before + 1
+        return before
 
-    def _deliver(self, batch: Batch, outcome: Outcome) -> None:
-        self._succeed()
+    def _end(self, answered: Answered) -> None:
+        """The batch is not tried again, and the API answers."""
+        self._failures.pop(answered.batch.key, None)
+        self._renewed_keys.discard(answered.batch.key)
+        if self._schedule.succeed(answered.epoch):
+            self._has_told_of_pause = False
+
+    def _deliver(self, answered: Answered) -> None:
+        batch = answered.batch
+        self._end(answered)
         if not self._buffer.ack(batch):
             return
-        refused = _indexes(batch, outcome)
+        refused = _indexes(answered)
         self._reporter.ledger.deliver(len(batch.events) - len(refused))
         if refused:
-            self._tell_rejected([batch.events[index] for index in refused], outcome)
+            self._tell_rejected([batch.events[index] for index in refused], answered.outcome)
 
-    def _retry(self, batch: Batch, outcome: Outcome) -> None:
-        self._keep(batch)
-        wait_seconds = self._schedule.fail(outcome.retry_after_seconds)
+    def _retry(self, answered: Answered) -> None:
+        outcome = answered.outcome
+        wait_seconds = self._schedule.fail(answered.epoch, outcome.retry_after_seconds)
+        self._keep(answered.batch)
+        self._say_retry(outcome, len(self._buffer), wait_seconds)
+
+    def _wait(self, answered: Answered) -> None:
+        batch, outcome = answered.batch, answered.outcome
+        self._schedule.succeed(answered.epoch)
+        failures = self._count_failure(batch)
+        wait_seconds = self._schedule.wait_of_one(failures, outcome.retry_after_seconds)
+        self._parking.keep(batch, wait_seconds)
+        self._say_retry(outcome, len(batch.events), wait_seconds)
+
+    def _say_retry(self, outcome: Outcome, waiting: int, wait_seconds: float) -> None:
         self._reporter.ledger.fail(str(outcome))
         self._reporter.diagnostics.say(
             "retry",
             logging.WARNING,
-            f"{outcome}; {len(self._buffer)} events wait, next try in {wait_seconds:.1f} s",
+            f"{outcome}; {waiting} events wait, next try in {wait_seconds:.1f} s",
         )
 
-    def _pause(self, batch: Batch, outcome: Outcome) -> None:
-        self._keep(batch)
+    def _pause(self, answered: Answered) -> None:
+        # The schedule first, here and in a retry: what is released may be taken by another thread at once.
         self._schedule.pause()
-        self._reporter.ledger.fail(str(outcome))
-        if not self._has_told_of_pause:
-            self._has_told_of_pause = True
-            self._reporter.paused(_paused(outcome, len(self._buffer)))
+        self._keep(answered.batch)
+        self._reporter.ledger.fail(str(answered.outcome))
+        with self._lock:
+            has_told, self._has_told_of_pause = self._has_told_of_pause, True
+        if not has_told:
+            self._reporter.paused(_paused(answered.outcome, len(self._buffer)))
 
-    def _sift(self, batch: Batch, outcome: Outcome) -> None:
-        refused = _indexes(batch, outcome)
+    def _sift(self, answered: Answered) -> None:
+        refused = _indexes(answered)
         if refused:
-            self._reject_some(batch, refused, outcome)
+            self._reject_some(answered, refused)
         else:
-            self._halve(batch, outcome)
+            self._halve(answered)
 
-    def _halve(self, batch: Batch, outcome: Outcome) -> None:
-        count = len(batch.events)
+    def _halve(self, answered: Answered) -> None:
+        count = len(answered.batch.events)
         if count == 1:
-            self._reject(batch, outcome)
+            self._reject(answered)
             return
-        self._succeed()
-        self._reporter.ledger.fail(str(outcome))
-        self._buffer.split(batch, [range(count // 2), range(count // 2, count)])
+        self._end(answered)
+        self._reporter.ledger.fail(str(answered.outcome))
+        self._buffer.split(answered.batch, [range(count // 2), range(count // 2, count)])
 
-    def _renew(self, batch: Batch, outcome: Outcome) -> None:
-        if batch.key == self._renewed_key:
-            self._reject(batch, outcome)
+    def _renew(self, answered: Answered) -> None:
+        batch, outcome = answered.batch, answered.outcome
+        if batch.key in self._renewed_keys:
+            self._reject(answered)
             return
-        self._succeed()
+        self._end(answered)
         self._reporter.ledger.fail(str(outcome))
         for renewed in self._buffer.split(batch, [range(len(batch.events))]):
-            self._renewed_key = renewed.key
+            self._renewed_keys.add(renewed.key)
         self._reporter.diagnostics.say("renewed", logging.ERROR, f"{outcome}; the batch gets a new key")
 
-    def _reject(self, batch: Batch, outcome: Outcome) -> None:
-        self._reject_some(batch, range(len(batch.events)), outcome)
+    def _reject(self, answered: Answered) -> None:
+        self._reject_some(answered, range(len(answered.batch.events)))
 
-    def _reject_some(self, batch: Batch, indexes: Sequence[int], outcome: Outcome) -> None:
-        self._succeed()
-        self._tell_rejected(self._buffer.reject(batch, indexes, outcome.reason), outcome)
+    def _reject_some(self, answered: Answered, indexes: Sequence[int]) -> None:
+        outcome = answered.outcome
+        self._end(answered)
+        self._tell_rejected(self._buffer.reject(answered.batch, indexes, outcome.reason), outcome)
 
     def _tell_rejected(self, bodies: Sequence[bytes], outcome: Outcome) -> None:
         self._reporter.ledger.fail(str(outcome))
         self._reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
 
 
-def _indexes(batch: Batch, outcome: Outcome) -> list[int]:
+def _indexes(answered: Answered) -> list[int]:
     """The events of the batch that the answer names."""
-    return sorted(index for index in outcome.items if index < len(batch.events))
+    return sorted(index for index in answered.outcome.items if index < len(answered.batch.events))
 
 
 def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:

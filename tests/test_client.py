@@ -237,7 +237,7 @@ def test_cookies_are_not_kept(sandbox):
         (413, None, Move.HALVE),
         (418, None, Move.REJECT),
         (408, None, Move.RETRY),
-        (409, "idempotency_in_progress", Move.RETRY),
+        (409, "idempotency_in_progress", Move.WAIT),
         (409, "idempotency_key_mismatch", Move.RENEW),
         (409, None, Move.REJECT),
         (422, "validation_failed", Move.SIFT),

@@ -327,8 +327,14 @@ def test_a_fork_while_another_thread_holds_every_lock(sandbox, make_handler, mak
         handler._buffer._lock,
         handler._reporter.ledger._lock,
         handler._reporter.diagnostics._lock,
-        dispatcher._settled,
         dispatcher._start_lock,
+        dispatcher.schedule._lock,
+        dispatcher._delivery._turn,
+        dispatcher._delivery._ended,
+        dispatcher._delivery._pace._lock,
+        dispatcher._delivery._parking._lock,
+        dispatcher._delivery._settlement._lock,
+        dispatcher._delivery._client._lock,
     ]
     held, done = threading.Event(), threading.Event()
 

@@ -25,6 +25,11 @@ def buffer(clock):
     return MemoryBuffer(1_000_000, clock=clock)
 
 
+def fail(schedule, retry_after_seconds=None):
+    """A request that begins now, and fails."""
+    return schedule.fail(schedule.begin_try(), retry_after_seconds)
+
+
 def schedule_of(clock, draw=lambda: 1.0, **settings):
     return Schedule(Settings(api_key="sk_x", **settings), clock, draw)
 
@@ -71,12 +76,12 @@ def test_waits_double_up_to_a_minute(clock):
     """With the die at its highest: half a second, doubled, sixty at most."""
     schedule = schedule_of(clock)
 
-    assert [schedule.fail(None) for _ in range(10)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert [fail(schedule) for _ in range(10)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_waits_are_jittered(clock):
     """With the die at its lowest there is no wait: full jitter."""
-    assert schedule_of(clock, draw=lambda: 0.0).fail(None) == 0
+    assert fail(schedule_of(clock, draw=lambda: 0.0)) == 0
 
 
 def test_success_starts_over(clock, buffer):
@@ -84,12 +89,12 @@ def test_success_starts_over(clock, buffer):
     schedule = schedule_of(clock, capacity=1)
     buffer.put(b"{}", "c")
     for _ in range(5):
-        schedule.fail(3)
+        fail(schedule, 3)
 
-    schedule.succeed()
+    assert schedule.succeed(schedule.begin_try())
 
     assert schedule.delay_seconds(buffer) == 0
-    assert schedule.fail(None) == 0.5
+    assert fail(schedule) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -97,20 +102,20 @@ def test_success_starts_over(clock, buffer):
 )
 def test_the_servers_word(clock, asked, wait):
     """At least what Retry-After says, at most fifteen minutes, and half a second of jitter."""
-    assert schedule_of(clock).fail(asked) == wait
+    assert fail(schedule_of(clock), asked) == wait
 
 
 def test_a_flush_cuts_our_wait_once_and_never_the_servers(clock, buffer):
     """It tries once before a backoff of ours ends; the server's Retry-After holds."""
     schedule = schedule_of(clock, capacity=1)
     buffer.put(b"{}", "c")
-    schedule.fail(None)
+    fail(schedule)
     assert schedule.delay_seconds(buffer) == 0.5
 
     schedule.ask_for(buffer.position, may_hurry=True)
     assert schedule.delay_seconds(buffer) == 0
     schedule.begin_try()
-    schedule.fail(10)
+    fail(schedule, 10)
     schedule.ask_for(buffer.position, may_hurry=True)
 
     assert schedule.delay_seconds(buffer) == 10.5
@@ -123,3 +128,58 @@ def test_a_released_batch_is_due_when_the_wait_is_over(clock, buffer):
     buffer.release(buffer.take(100, 1000))
 
     assert schedule.delay_seconds(buffer) == 0
+
+
+def test_a_wave_of_failures_is_one(clock, buffer):
+    """Requests that ran side by side and met the same trouble make the wait longer once, not once each."""
+    schedule = schedule_of(clock, capacity=1)
+    buffer.put(b"{}", "c")
+    epochs = [schedule.begin_try() for _ in range(4)]
+
+    assert [schedule.fail(epoch, None) for epoch in epochs] == [0.5] * 4
+    clock.now += 0.5
+    assert fail(schedule) == 1
+
+
+def test_the_longest_word_of_the_server_holds_for_a_wave(clock):
+    """Whatever the others of its wave were told, nothing is sent before the latest of the answers allows."""
+    schedule = schedule_of(clock, draw=lambda: 0.0)
+    epochs = [schedule.begin_try() for _ in range(3)]
+
+    assert schedule.fail(epochs[0], 3) == 3
+    assert schedule.fail(epochs[1], 60) == 60
+    assert schedule.fail(epochs[2], None) == 60
+
+
+def test_a_success_from_before_the_trouble_ends_nothing(clock, buffer):
+    """A request that began before the server said "not yet" does not lift its word by succeeding later."""
+    schedule = schedule_of(clock, draw=lambda: 0.0, capacity=1)
+    buffer.put(b"{}", "c")
+    early, late = schedule.begin_try(), schedule.begin_try()
+    schedule.fail(early, 5)
+
+    assert not schedule.succeed(late)
+    assert schedule.delay_seconds(buffer) == 5
+    assert schedule.is_troubled
+    clock.now += 5
+    assert schedule.succeed(schedule.begin_try())
+    assert not schedule.is_troubled
+
+
+def test_a_success_from_before_a_pause_does_not_end_it(clock):
+    """While delivery is paused, what was under way says nothing about what paused it."""
+    schedule = schedule_of(clock)
+    epoch = schedule.begin_try()
+    schedule.pause()
+
+    assert not schedule.succeed(epoch)
+    assert schedule.paused_seconds == 60
+
+
+def test_one_batch_waits_by_the_same_rules(clock):
+    """A batch that waits alone doubles its wait too, and keeps the server's word."""
+    schedule = schedule_of(clock)
+
+    assert [schedule.wait_of_one(failures, None) for failures in range(3)] == [0.5, 1, 2]
+    assert schedule.wait_of_one(0, 7) == 7.5
+    assert not schedule.is_troubled
