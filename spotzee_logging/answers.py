@@ -31,6 +31,7 @@ class Outcome:
     :param request_id: the server's id of the request.
     :param retry_after_seconds: how long it asks to wait.
     :param items: the indexes of the events that its `errors` name.
+    :param is_replayed: whether it is the first answer to the batch's key once more, kept by the server.
     """
 
     status: int | None
@@ -39,6 +40,7 @@ class Outcome:
     request_id: str | None = None
     retry_after_seconds: float | None = None
     items: frozenset[int] = frozenset()
+    is_replayed: bool = False
 
     @property
     def reason(self) -> str:

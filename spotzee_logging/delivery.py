@@ -205,6 +205,7 @@ class Delivery:
         """Send with another key from the next request on."""
         self._client.api_key = api_key
         self._key_changes += 1
+        self._settlement.expect_success()
         self.schedule.resume()
 
     def give_up(self) -> tuple[bytes, ...]:

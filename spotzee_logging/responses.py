@@ -27,6 +27,7 @@ def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         request_id=_word(problem.get("request_id")) or _word(headers.get("X-Request-Id")),
         retry_after_seconds=_retry_after_seconds(headers),
         items=_named_items(problem),
+        is_replayed=headers.get("Idempotent-Replayed", "").lower() == "true",
     )
 
 

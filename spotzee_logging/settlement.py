@@ -62,7 +62,11 @@ class Settlement:
         self._lock = threading.RLock()
         self._failures: dict[str, int] = {}
         self._renewed_keys: set[str] = set()
-        self._has_told_of_pause = False
+        self.expect_success()
+
+    def expect_success(self) -> None:
+        """Something was set right: another pause, be it for the same reason, is told of as a new one."""
+        self._told_pause: str | None = None
 
     def is_retry(self, batch: Batch) -> bool:
         """Whether the batch's last request was tried in vain."""
@@ -72,11 +76,18 @@ class Settlement:
         """Make the move that the table gives; an answer to a key that was replaced meanwhile pauses nothing."""
         move = move_for(answered.outcome)
         if move is Move.PAUSE and answered.is_of_old_key:
-            self._keep(answered.batch)
+            self._keep(answered)
         else:
             self._moves[move](answered)
 
-    def _keep(self, batch: Batch) -> None:
+    def _keep(self, answered: Answered) -> None:
+        batch = answered.batch
+        if answered.outcome.is_replayed:
+            # A refusal that the server keeps under this key, for 24 hours (contract: "Idempotency"), whatever was
+            # set right since: only under another key is it asked anew. Nothing of a refused batch is committed.
+            self._failures.pop(batch.key, None)
+            self._buffer.split(batch, [range(len(batch.events))])
+            return
         self._count_failure(batch)
         self._buffer.release(batch)
 
@@ -91,7 +102,7 @@ class Settlement:
         self._failures.pop(answered.batch.key, None)
         self._renewed_keys.discard(answered.batch.key)
         if self._schedule.succeed(answered.epoch):
-            self._has_told_of_pause = False
+            self.expect_success()
 
     def _deliver(self, answered: Answered) -> None:
         batch = answered.batch
@@ -106,7 +117,7 @@ class Settlement:
     def _retry(self, answered: Answered) -> None:
         outcome = answered.outcome
         wait_seconds = self._schedule.fail(answered.epoch, outcome.retry_after_seconds)
-        self._keep(answered.batch)
+        self._keep(answered)
         self._say_retry(outcome, len(self._buffer), wait_seconds)
 
     def _wait(self, answered: Answered) -> None:
@@ -128,11 +139,11 @@ class Settlement:
     def _pause(self, answered: Answered) -> None:
         # The schedule first, here and in a retry: what is released may be taken by another thread at once.
         self._schedule.pause()
-        self._keep(answered.batch)
+        self._keep(answered)
         self._reporter.ledger.fail(str(answered.outcome))
         with self._lock:
-            has_told, self._has_told_of_pause = self._has_told_of_pause, True
-        if not has_told:
+            told, self._told_pause = self._told_pause, answered.outcome.reason
+        if told != answered.outcome.reason:
             self._reporter.paused(_paused(answered.outcome, len(self._buffer)))
 
     def _sift(self, answered: Answered) -> None:

@@ -289,3 +289,37 @@ def test_a_server_that_repeats_the_key_brings_it_nowhere(sandbox, make_handler, 
     assert not handler.flush(10)
 
     assert "rosebud" not in caplog.text + str(told) + str(told[0].reason) + str(handler.stats())
+
+
+@pytest.mark.parametrize("status", [402, 408])
+def test_a_refusal_that_the_server_keeps_is_asked_anew(sandbox, make_handler, make_logger, status):
+    """Where a server replays its first refusal to a key, the same events get another key, and arrive."""
+    refusal = {"status": status}
+    sandbox.faults([refusal, {**refusal, "headers": {"Idempotent-Replayed": "true"}}])
+    handler = make_handler("sk_old")
+    log(make_logger(handler), 3)
+    for key in ("sk_one", "sk_two"):
+        assert sandbox.wait_for_requests(1, timeout_seconds=10)
+        handler.flush(5)
+        handler.api_key = key
+
+    assert handler.flush(20)
+
+    first, second, third = posts(sandbox)
+    assert first["idempotency_key"] == second["idempotency_key"] != third["idempotency_key"]
+    assert first["body"] == second["body"] == third["body"]
+    assert numbers(sandbox) == [0, 1, 2]
+
+
+def test_every_new_pause_is_told_of(sandbox, make_handler, make_logger):
+    """A pause is told of once; one for another reason, or after another key was set, is a new one."""
+    sandbox.faults([{"status": 401}, {"status": 401}, {"status": 402}])
+    told = []
+    handler = make_handler("sk_wrong", on_error=lambda event, error: told.append(error.reason))
+    log(make_logger(handler), 1)
+    for key in ("sk_wrong_too", "sk_right"):
+        assert not handler.flush(10)
+        handler.api_key = key
+    assert not handler.flush(10)
+
+    assert told == ["authentication_required", "authentication_required", "quota_exceeded"]

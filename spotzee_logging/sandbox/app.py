@@ -126,6 +126,8 @@ class _ApiEndpoint:
         if misplaced is not None:
             return misplaced.answer(request.request_id)
         fault = self._faults.take() or Fault()
+        if fault.is_for_new_keys and self._api.knows_key_of(request):
+            fault = Fault()
         handled = self._api.handle(request, fault) if fault.commits else None
         with self._store.changing():
             record["fault"] = dict(fault.given) or None

@@ -77,6 +77,14 @@ class EventsApi:
         except Refusal as refusal:
             return Handled(refusal.answer(request.request_id))
 
+    def knows_key_of(self, request: ApiRequest) -> bool:
+        """Whether the request's `Idempotency-Key` stands for an earlier request, under the same API key."""
+        try:
+            api_key = authenticate(request.headers, self._api_keys)
+        except Refusal:
+            return False
+        return self._store.idempotency.knows(api_key, request.headers.get("idempotency-key", ""))
+
     def _once(self, identity: tuple[str, str, bytes], request: ApiRequest, fault: Fault) -> Handled:
         """Commit what its key says is new; replay the first answer otherwise."""
         memory = self._store.idempotency

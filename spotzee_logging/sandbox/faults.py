@@ -13,6 +13,8 @@ An entry is an object with any of the keys below; `{}` is normal handling.
 `hang`     true: nothing is answered until the client goes or the sandbox stops
 `commit`   whether the request goes through normal handling first; by default it does for a 2xx status,
            for a `reset` "after" and for a mere `delay`, not for another status, a hang or a `reset` "before"
+`fresh`    true: for requests only whose `Idempotency-Key` is new; one that stands for a committed request
+           gets its first answer again, as from a server that keeps the contract
 `times`    so many requests get this entry; default 1
 
 A commit comes before the delay: a client that gives up and tries again meets the key of a committed request.
@@ -76,6 +78,11 @@ class Fault:
     def hangs(self) -> bool:
         """Whether the client waits for ever."""
         return bool(self.given.get("hang"))
+
+    @property
+    def is_for_new_keys(self) -> bool:
+        """Whether a request whose key is known gets normal handling in its place."""
+        return bool(self.given.get("fresh"))
 
     @property
     def accepts(self) -> bool:
@@ -246,5 +253,6 @@ _RULES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "reset": (lambda value: isinstance(value, str) and value in {"before", "after"}, '"before" or "after"'),
     "hang": (lambda value: isinstance(value, bool), "true or false"),
     "commit": (lambda value: isinstance(value, bool), "true or false"),
+    "fresh": (lambda value: isinstance(value, bool), "true or false"),
     "times": (lambda value: _is_integer(value, 1, 2**53), "an integer of at least 1"),
 }

@@ -66,6 +66,12 @@ class IdempotencyMemory:
             raise Refusal("idempotency_in_progress", message, param="Idempotency-Key", headers=retry_after)
         return memory.answer
 
+    def knows(self, api_key: str, key: str) -> bool:
+        """Whether the key stands for a request."""
+        with self._lock:
+            self._forget_expired()
+            return _digest(api_key, key) in self._memories
+
     def remember(
         self, api_key: str, key: str, body: bytes, answer: Answer, running: Callable[[], bool]
     ) -> None:

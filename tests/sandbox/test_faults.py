@@ -222,6 +222,19 @@ def test_faults_are_used_in_order_and_up(sandbox, post, event):
     assert sandbox.faults_left() == []
 
 
+def test_a_refusal_for_new_keys_leaves_a_committed_one_alone(sandbox, post, event):
+    """As from a server that keeps the contract: what was committed under a key is not refused afterwards."""
+    sandbox.faults([{"reset": "after"}, *[{"status": 422, "fresh": True}] * 2])
+    with pytest.raises(requests.ConnectionError):
+        post([event()], key="k")
+
+    again, other = post([event()], key="k"), post([event(1)], key="other")
+
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (204, "true")
+    assert other.status_code == 422
+    assert sandbox.events() == [event()]
+
+
 def test_other_requests_use_no_fault(sandbox, post, event):
     """A fault waits for `POST /events`; a wrong path does not use it up."""
     sandbox.faults([{"status": 500}])
