@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import threading
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -95,3 +97,54 @@ def test_the_account_balances(faults, threads):
     for _, body in keys:
         VALIDATOR.validate(json.loads(body))
         assert len(json.loads(body)) <= 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+@given(
+    faults=FAULTS, before=st.integers(0, 30), children=st.lists(st.integers(0, 30), min_size=1, max_size=2)
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_account_of_each_process_balances(faults, before, children):
+    """A fork at any moment of a delivery: each process accounts for its own events, and none arrives twice."""
+
+    def log(process, count):
+        for number in range(count):
+            logger.info("x", extra={"spotzee_event": tag([process, number])})
+
+    def is_accounted(count):
+        is_settled, stats = handler.flush(30), handler.stats()
+        return is_settled and balanced(stats) and stats.accepted == count and stats.pending == 0
+
+    def work(child, count):
+        log(child, count)
+        return is_accounted(count)
+
+    with Sandbox() as sandbox:
+        sandbox.faults(faults)
+        handler = SpotzeeHandler("sk_test", base_url=sandbox.url, capacity=7)
+        logger = logging.Logger("shop")
+        logger.addHandler(handler)
+        log("parent", before)
+        pids = [forked(work, child, count) for child, count in enumerate(children)]
+        is_parents_accounted = is_accounted(before)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        arrived = [tuple(event["data"]["number"]) for event in sandbox.events()]
+        delivered = handler.stats().delivered
+
+    assert is_parents_accounted
+    assert codes == [0] * len(children)
+    assert len(arrived) == len(set(arrived))
+    assert delivered == sum(process == "parent" for process, _ in arrived)
+
+
+def forked(work, *arguments):
+    """The pid of a child that does this work, and whose exit code is 0 where it gives True."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        code = 0 if work(*arguments) else 2
+    finally:
+        os._exit(code)

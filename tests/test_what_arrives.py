@@ -1,0 +1,59 @@
+"""What arrives at default settings: every event of a burst, of a script that ends, and of one that is ended."""
+
+import pytest
+
+# Alone in a process, so that its memory is its own. The contacts are many, as in life: one contact's events go one
+# batch after the other.
+SCRIPT = """
+import logging, sys
+from spotzee_logging import SpotzeeHandler
+
+handler = SpotzeeHandler("sk_test", base_url=sys.argv[1])
+logger = logging.getLogger("shop")
+logger.setLevel(logging.INFO)
+logger.addHandler(handler)
+for number in range(int(sys.argv[2])):
+    fields = {"name": "product_viewed", "external_id": f"cust_{number % 1000}", "data": {"number": number}}
+    logger.info("viewed", extra={"spotzee_event": fields})
+"""
+
+FLUSHED = """
+assert handler.flush(100)
+stats = handler.stats()
+print(stats.accepted, stats.delivered, stats.dropped)
+"""
+
+
+def arrived(sandbox):
+    """The number of each event in the order of its arrival, of each contact."""
+    by_contact = {}
+    for event in sandbox.events():
+        by_contact.setdefault(event["external_id"], []).append(event["data"]["number"])
+    return by_contact
+
+
+def assert_all_arrived(sandbox, count):
+    by_contact = arrived(sandbox)
+
+    assert sorted(number for numbers in by_contact.values() for number in numbers) == list(range(count))
+    assert all(numbers == sorted(numbers) for numbers in by_contact.values())
+
+
+def test_a_burst_at_full_speed(sandbox, run_python):
+    """50,000 events as fast as a loop can log them: none is dropped, each arrives once, each contact's in order."""
+    done = run_python(SCRIPT + FLUSHED, sandbox.url, 50_000, timeout=110)
+
+    assert done.stdout.split() == ["50000", "50000", "{}"]
+    assert_all_arrived(sandbox, 50_000)
+
+
+@pytest.mark.parametrize("delay", [0, 0.2], ids=["quick server", "200 ms a request"])
+def test_a_script_that_ends(sandbox, run_python, delay):
+    """5,000 events and the end of the script: all arrive within the exit's bound, from a slow server too."""
+    if delay:
+        sandbox.faults([{"delay": delay, "times": 1_000}])
+
+    done = run_python(SCRIPT, sandbox.url, 5_000)
+
+    assert done.stderr == ""
+    assert_all_arrived(sandbox, 5_000)
