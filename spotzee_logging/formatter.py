@@ -17,8 +17,6 @@ from spotzee_logging.event import Event, check_event, fields_of, without_nulls
 TAG: Final = "spotzee_event"
 """The attribute that makes a record an event: a mapping (`EventTag`), a name, or an `Event`."""
 
-_NONE: Final = type(None)
-
 # Extras of a short tag that are fields of the event itself, and not of its data.
 _OWN_PLACES: Final = ("external_id", "anonymous_id", "user")
 
@@ -79,6 +77,7 @@ class EventFormatter(BaseJsonFormatter):
         fields = self._tagged(record)
         contact = contact_of(record)
         if contact is not NOBODY:
+            fields = without_nulls(fields)
             contact.apply_to(fields)
         check_event(fields)
         if "created_at" not in fields:
@@ -93,16 +92,16 @@ class EventFormatter(BaseJsonFormatter):
         tag = getattr(record, TAG, None)
         if isinstance(tag, str):
             return self._of_short_tag(record, tag)
-        if isinstance(tag, dict | Mapping):
+        if isinstance(tag, dict) or isinstance(tag, Mapping):  # noqa: SIM101  Mapping's own test is slow
             fields = {**tag}
         elif isinstance(tag, Event):
             fields = fields_of(tag)
         else:
             _refuse_tag(tag)
-        if _NONE in map(type, fields.values()):
-            fields = without_nulls(fields)
-        if not self._takes_data_as_it_is and isinstance(fields.get("data", {}), Mapping):
-            fields["data"] = self._data(record, fields.get("data", {}))
+        if not self._takes_data_as_it_is:
+            data = fields.get("data")
+            if data is None or isinstance(data, Mapping):
+                fields["data"] = self._data(record, {} if data is None else data)
         return fields
 
     def _of_short_tag(self, record: logging.LogRecord, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import datetime, timezone
@@ -29,15 +30,14 @@ def from_epoch(seconds: float) -> str:
     '2026-04-28T05:14:00.250Z'
     """
     global _cached_second  # noqa: PLW0603  a cache of one tuple
-    whole, fraction = divmod(seconds, 1)
-    # To the microsecond first, as datetime does: of .001 s a double holds a little less, which is no .000.
-    microseconds = round(fraction * 1_000_000)
-    if microseconds == 1_000_000:
-        whole, microseconds = whole + 1, 0
     second, text = _cached_second
-    if second != whole:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        _cached_second = (int(whole), text)
+    # To the microsecond first, as datetime does: of .001 s a double holds a little less, which is no .000.
+    microseconds = round((seconds - second) * 1_000_000)
+    if not 0 <= microseconds < 1_000_000:
+        second = math.floor(seconds + 0.000_000_5)
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        _cached_second = (second, text)
+        microseconds = round((seconds - second) * 1_000_000)
     return f"{text}.{microseconds // 1000:03d}Z"
 
 

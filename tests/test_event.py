@@ -9,7 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.event import EVENT_RULES, USER_RULES, Event, check_event, describe, fields_of
+from spotzee_logging.event import (
+    EVENT_RULES,
+    USER_RULES,
+    Event,
+    _check_by_rules,
+    _is_plainly_right,
+    check_event,
+    describe,
+    fields_of,
+)
 
 # A busy machine is no failure.
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -305,3 +314,49 @@ print("passed")
 def test_where_a_machine_has_no_time_zones_every_name_passes(run_python):
     """On a slim image without a time zone database no event is lost for its time zone."""
     assert run_python(WITHOUT_ZONES, PYTHONTZPATH="").stdout == "passed\n"
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.just(""),
+    st.text(max_size=8),
+    st.sampled_from(
+        ["Australia/Sydney", "Nowhere/Land", "x" * 51, "x" * 256, "\ud800", "2026-04-28T05:14:00Z"]
+    ),
+    st.integers(),
+    st.just({}),
+    st.just(types.MappingProxyType({})),
+)
+
+
+def fields_of_rules(rules, good, unknown):
+    """Dicts with any of the fields: often right, else odd, now and then with a field that is none."""
+    known = {field: st.one_of(good.get(field, st.just("en")), VALUES) for field in rules}
+    return st.fixed_dictionaries({}, optional={**known, unknown: VALUES})
+
+
+GOOD_USERS = fields_of_rules(USER_RULES, {"data": st.just({}), "timezone": st.just("Etc/UTC")}, "nick")
+GOOD = {"data": st.just({}), "user": GOOD_USERS, "created_at": st.just("2026-04-28T05:14:00Z")}
+EVENTS = fields_of_rules(EVENT_RULES, GOOD, "externalId")
+
+
+@given(EVENTS)
+@settings(max_examples=500, deadline=None)
+def test_the_quick_look_passes_nothing_that_the_rules_refuse(fields):
+    """What is taken for right at first sight is right by the tables too, whatever its fields hold."""
+    if _is_plainly_right(fields):
+        _check_by_rules(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "n", "external_id": "c"},
+        {"name": "n", "anonymous_id": "a", "data": {"total": 1}, "created_at": "2026-04-28T05:14:00Z"},
+        {"name": "n", "external_id": "c", "user": {"email": "a@b", "timezone": "Etc/UTC", "locale": "en"}},
+    ],
+    ids=str,
+)
+def test_common_events_are_right_at_first_sight(fields):
+    """The usual event costs its caller one look, not a walk through the tables."""
+    assert _is_plainly_right(fields)
