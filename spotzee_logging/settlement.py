@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer
@@ -51,7 +51,7 @@ class Settlement:
             Move.WAIT: self._wait,
             Move.PAUSE: self._pause,
             Move.SIFT: self._sift,
-            Move.HALVE: self._halve,
+            Move.HALVE: self._fit,
             Move.RENEW: self._renew,
             Move.REJECT: self._reject,
         }
@@ -152,6 +152,15 @@ class Settlement:
             self._reject_some(answered, refused)
         else:
             self._halve(answered)
+
+    def _fit(self, answered: Answered) -> None:
+        events = answered.batch.events
+        if len(events) > 1:
+            self._halve(answered)
+            return
+        # The server names no number: the event's own is what its author can act on.
+        words = f"{answered.outcome.message} (it takes {len(events[0])} bytes)".lstrip()
+        self._reject(replace(answered, outcome=replace(answered.outcome, message=words)))
 
     def _halve(self, answered: Answered) -> None:
         count = len(answered.batch.events)
