@@ -1,26 +1,11 @@
 """Answers that concern some events of a batch, or all that are to come."""
 
 import json
-import logging
-import math
 
 import pytest
 
 from conftest import tag
-from spotzee_logging.errors import DeliveryPaused, InvalidSettings
-
-PAUSING = [
-    {"status": 401},
-    {"status": 402},
-    {"status": 403},
-    {"status": 404},
-    {"status": 405},
-    {"status": 410},
-    {"status": 302, "headers": {"Location": "/elsewhere"}},
-    {"status": 400, "code": "version_unsupported"},
-    {"status": 400, "code": "version_required"},
-    {"status": 400, "code": "idempotency_key_invalid"},
-]
+from spotzee_logging.errors import InvalidSettings
 
 
 def posts(sandbox):
@@ -45,27 +30,6 @@ def naming(status, *params, **more):
     }
 
 
-@pytest.mark.parametrize("form", ["{}.external_id", "[{}].external_id", "{}", "[{}]"])
-@pytest.mark.parametrize("bad", [[3], [0, 5, 9], list(range(10))], ids=["one", "three", "all"])
-@pytest.mark.parametrize("status", [400, 422])
-def test_the_named_events_are_rejected_and_the_rest_goes(
-    sandbox, make_handler, make_logger, status, form, bad
-):
-    """A refusal that names events costs these alone; the others arrive, in order, under a new key."""
-    sandbox.faults([naming(status, *[form.format(index) for index in bad])])
-    told = []
-    handler = make_handler(on_error=lambda event, error: told.append((event.data["number"], error.reason)))
-    log(make_logger(handler), 10)
-
-    assert handler.flush(10)
-
-    assert told == [(number, "validation_failed") for number in bad]
-    assert numbers(sandbox) == [number for number in range(10) if number not in bad]
-    assert len({request["idempotency_key"] for request in posts(sandbox)}) == len(posts(sandbox)) <= 2
-    stats = handler.stats()
-    assert (stats.delivered, stats.rejected) == (10 - len(bad), {"validation_failed": len(bad)})
-
-
 def test_a_success_that_names_events(sandbox, make_handler, make_logger):
     """Of a batch that was taken but for some events, these are rejected and nothing is sent again."""
     sandbox.faults([naming(200, "1.external_id", "[2].name")])
@@ -78,68 +42,6 @@ def test_a_success_that_names_events(sandbox, make_handler, make_logger):
     assert numbers(sandbox) == [0, 3]
     stats = handler.stats()
     assert (stats.delivered, sum(stats.rejected.values()), stats.pending) == (2, 2, 0)
-
-
-@pytest.mark.parametrize("bad", [[17], [0, 99]], ids=str)
-def test_a_refusal_that_names_nothing_is_searched(sandbox, make_handler, make_logger, bad):
-    """Halving finds the bad events in few requests, and all others are delivered once, in order."""
-
-    def would_refuse(low, high):
-        return any(low <= number < high for number in bad)
-
-    script, spans = [], [(0, 100)]
-    while spans:
-        low, high = spans.pop(0)
-        refuse = would_refuse(low, high)
-        script.append({"status": 422, "body": {"code": "validation_failed"}} if refuse else {})
-        if refuse and high - low > 1:
-            spans[:0] = [(low, (low + high) // 2), ((low + high) // 2, high)]
-    sandbox.faults(script)
-    handler = make_handler()
-    log(make_logger(handler), 100)
-
-    assert handler.flush(20)
-
-    assert numbers(sandbox) == [number for number in range(100) if number not in bad]
-    assert handler.stats().rejected == {"validation_failed": len(bad)}
-    assert len(posts(sandbox)) <= len(bad) * (2 * math.ceil(math.log2(100)) + 2)
-
-
-@pytest.mark.parametrize("params", [["name"], ["100.name"], ["x.3"], [None], []], ids=str)
-def test_names_that_are_no_index_of_the_batch(sandbox, make_handler, make_logger, params):
-    """Where the names lead nowhere, the batch is searched as if there were none."""
-    sandbox.faults([naming(422, *params)])
-    handler = make_handler()
-    log(make_logger(handler), 4)
-
-    assert handler.flush(10)
-
-    assert numbers(sandbox) == [0, 1, 2, 3]
-    assert [request["events"] for request in posts(sandbox)] == [4, 2, 2]
-
-
-def test_a_batch_that_is_too_large_is_halved(sandbox, make_handler, make_logger):
-    """413 splits until it fits; nothing is lost, and the order holds."""
-    sandbox.faults([{"status": 413}, {"status": 413}])
-    handler = make_handler()
-    log(make_logger(handler), 100)
-
-    assert handler.flush(20)
-
-    assert numbers(sandbox) == list(range(100))
-    assert [request["events"] for request in posts(sandbox)] == [100, 50, 25, 25, 50]
-
-
-def test_one_event_that_is_too_large_is_rejected(sandbox, make_handler, make_logger):
-    """A single event that the server's edge does not take is named, and the next one goes."""
-    sandbox.faults([{"status": 413}])
-    handler = make_handler(capacity=1)
-    log(make_logger(handler), 2)
-
-    assert handler.flush(10)
-
-    assert numbers(sandbox) == [1]
-    assert sum(handler.stats().rejected.values()) == 1
 
 
 def test_a_key_that_was_used_for_another_body(sandbox, make_handler, make_logger, caplog):
@@ -157,49 +59,6 @@ def test_a_key_that_was_used_for_another_body(sandbox, make_handler, make_logger
     assert handler.stats().rejected == {"idempotency_key_mismatch": 1}
     assert "the batch gets a new key" in caplog.text
     assert len({request["idempotency_key"] for request in posts(sandbox)}) == 4
-
-
-@pytest.mark.parametrize("answer", PAUSING, ids=str)
-def test_delivery_pauses(sandbox, make_handler, make_logger, caplog, answer):
-    """Where nothing can get through, events are kept, one loud line and one call of on_error say what to do."""
-    sandbox.faults([answer])
-    told = []
-    handler = make_handler(on_error=lambda event, error: told.append((event, error)))
-    logger = make_logger(handler)
-    log(logger, 3)
-
-    assert not handler.flush(10)
-    log(logger, 3)
-    assert not handler.flush(10)
-
-    assert len(posts(sandbox)) == 1
-    stats = handler.stats()
-    assert (stats.pending, stats.rejected, stats.delivered) == (6, {}, 0)
-    assert stats.paused_until is not None
-    ((event, error),) = told
-    assert event is None
-    assert isinstance(error, DeliveryPaused)
-    assert error.request_id == posts(sandbox)[0]["request_id"]
-    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "delivery pauses" in line.getMessage()
-    assert "sk_" not in line.getMessage().replace("(sk_…", "")
-
-
-def test_a_new_key_ends_the_pause_at_once(sandbox, make_handler, make_logger):
-    """A rotated key needs no restart: what was kept arrives under the new one, same bytes, same key of the batch."""
-    sandbox.faults([{"status": 401}])
-    handler = make_handler("sk_old")
-    log(make_logger(handler), 3)
-    assert not handler.flush(10)
-
-    handler.api_key = "pk_new"
-
-    assert handler.flush(10)
-    assert numbers(sandbox) == [0, 1, 2]
-    first, second = posts(sandbox)
-    assert (first["body"], first["idempotency_key"]) == (second["body"], second["idempotency_key"])
-    assert second["headers"]["authorization"].startswith("Bearer pk_")
-    assert handler.stats().paused_until is None
 
 
 def test_the_key_can_be_set_and_not_read(make_handler):

@@ -1,7 +1,6 @@
 """The main road: tagged records reach the API in batches, in order, once."""
 
 import json
-import logging
 import re
 import threading
 import time
@@ -127,35 +126,6 @@ def test_optional_headers_are_left_off(sandbox, make_handler, make_logger):
     assert "x-spotzee-client-type" not in request["headers"]
 
 
-def test_the_key_is_the_handlers_own_even_with_a_netrc(
-    sandbox, make_handler, make_logger, tmp_path, monkeypatch
-):
-    """An entry for the host in ~/.netrc does not take the key's place."""
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
-    handler = make_handler()
-
-    make_logger(handler).info("x", extra={"spotzee_event": tag()})
-
-    assert handler.flush(10)
-    assert handler.stats().delivered == 1
-    assert posts(sandbox)[0]["headers"]["authorization"].startswith("Bearer sk_")
-
-
-def test_one_connection_serves_many_requests(sandbox, make_handler, make_logger):
-    """A healthy connection is used again: no handshake for each batch."""
-    handler = make_handler()
-    logger = make_logger(handler)
-
-    for number in range(3):
-        logger.info("x", extra={"spotzee_event": tag(number)})
-        assert handler.flush(10)
-
-    assert len({r["connection"] for r in posts(sandbox)}) == 1
-
-
 def test_a_full_batch_goes_before_its_age(sandbox, make_handler, make_logger):
     """`capacity` events wake the dispatcher; they do not wait for the interval."""
     handler = make_handler(capacity=5, flush_interval_seconds=3600)
@@ -212,69 +182,6 @@ def test_a_batch_is_bounded_by_bytes(sandbox, make_handler, make_logger):
     assert handler.flush(10)
     assert len(sandbox.events()) == 20
     assert max(len(request["body"]) for request in posts(sandbox)) <= 4096
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        {"status": 500},
-        {"status": 502, "body": "<html>Bad Gateway</html>", "headers": {"content-type": "text/html"}},
-        {"status": 503},
-        {"status": 504},
-        {"status": 408},
-        {"status": 425},
-        {"status": 429, "headers": {"Retry-After": "0"}},
-        {"status": 409, "code": "idempotency_in_progress", "headers": {"Retry-After": "0"}},
-        {"reset": "before"},
-        {"reset": "after"},
-    ],
-    ids=str,
-)
-def test_trouble_that_passes(sandbox, make_handler, make_logger, trouble):
-    """After the server's trouble the same bytes come again under the same key, and arrive once."""
-    sandbox.faults([trouble])
-    handler = make_handler()
-    logger = make_logger(handler)
-    for number in range(3):
-        logger.info("x", extra={"spotzee_event": tag(number)})
-
-    assert handler.flush(20)
-
-    assert [event["data"]["number"] for event in sandbox.events()] == [0, 1, 2]
-    first, second = posts(sandbox)
-    assert first["body"] == second["body"]
-    assert first["idempotency_key"] == second["idempotency_key"]
-    stats = handler.stats()
-    assert (stats.delivered, stats.requests, stats.retries) == (3, 2, 1)
-    assert stats.last_error is not None
-
-
-def test_an_answer_lost_after_the_commit_doubles_nothing(sandbox, make_handler, make_logger):
-    """The server committed and its answer came too late: the retry is folded into the first."""
-    sandbox.faults([{"delay": 5}])
-    handler = make_handler(read_timeout_seconds=0.3)
-    make_logger(handler).info("x", extra={"spotzee_event": tag()})
-
-    assert handler.flush(20)
-
-    assert len(sandbox.events()) == 1
-    assert handler.stats().retries >= 1
-
-
-def test_retry_after_is_kept(sandbox, make_handler, make_logger):
-    """The next try comes no sooner than the server asked, flushes or not."""
-    sandbox.faults([{"status": 429, "headers": {"Retry-After": "1"}}])
-    handler = make_handler()
-    logger = make_logger(handler)
-    logger.info("x", extra={"spotzee_event": tag()})
-    handler.flush(0.2)
-    started = time.monotonic()
-
-    assert not handler.flush(0.2)
-    assert handler.flush(20)
-
-    assert time.monotonic() - started > 0.5
-    assert len(posts(sandbox)) == 2
 
 
 def test_a_flush_tries_once_before_a_backoff_ends(sandbox, make_handler, make_logger):
@@ -334,35 +241,6 @@ def test_after_a_refusal_the_rest_goes_on(sandbox, make_handler, make_logger):
     assert sum(handler.stats().rejected.values()) == 2
 
 
-def test_a_redirect_is_not_followed(sandbox, make_handler, make_logger):
-    """The key never travels to where an answer points."""
-    elsewhere = sandbox.url.replace("/api/client", "/elsewhere")
-    sandbox.faults([{"status": 307, "headers": {"Location": elsewhere}}])
-    handler = make_handler()
-    make_logger(handler).info("x", extra={"spotzee_event": tag()})
-
-    handler.flush(0.5)
-
-    assert {request["path"] for request in sandbox.requests()} == {"/api/client/events"}
-    assert sandbox.events() == []
-
-
-def test_a_server_that_is_away_keeps_the_events(make_handler, make_logger, sandbox):
-    """Events logged while nobody listens arrive when somebody does."""
-    handler = make_handler()
-    logger = make_logger(handler)
-    sandbox.stop()
-    for number in range(3):
-        logger.info("x", extra={"spotzee_event": tag(number)})
-    assert not handler.flush(0.3)
-    assert handler.stats().pending == 3
-
-    sandbox.start()
-
-    assert handler.flush(20)
-    assert [event["data"]["number"] for event in sandbox.events()] == [0, 1, 2]
-
-
 def test_two_handlers_never_mix_their_events(sandbox, make_handler, make_logger):
     """Each handler has its own key, buffer and account."""
     first, second = make_handler("sk_first"), make_handler("sk_second", api_version=None)
@@ -377,36 +255,6 @@ def test_two_handlers_never_mix_their_events(sandbox, make_handler, make_logger)
         for request in posts(sandbox)
     }
     assert bodies == {True: 1, False: 2}
-
-
-def test_hearing_itself(sandbox, make_handler):
-    """On the root logger at DEBUG, with a filter that tags everything, one call is one request."""
-
-    class TagAll(logging.Filter):
-        def filter(self, record):
-            record.spotzee_event = tag()
-            return True
-
-    root = logging.getLogger()
-    level = root.level
-    handler = make_handler(flush_interval_seconds=0.05)
-    handler.addFilter(TagAll())
-    for name in ("urllib3", "urllib3.connectionpool", "spotzee_logging", "requests"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        logging.getLogger("shop").info("x")
-        assert handler.flush(10)
-        assert not sandbox.wait_for(2, timeout_seconds=0.5)
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-        for name in ("urllib3", "urllib3.connectionpool", "spotzee_logging", "requests"):
-            logging.getLogger(name).setLevel(logging.NOTSET)
-
-    assert len(posts(sandbox)) == 1
-    assert handler.stats().accepted == 1
 
 
 def test_urllib3_lines_of_the_program_itself_are_the_programs(sandbox, make_handler, make_logger):

@@ -13,8 +13,8 @@ import weakref
 import pytest
 
 from conftest import tag
-from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, flush
-from spotzee_logging.errors import EventDropped, InvalidEvent, InvalidSettings, SpotzeeError
+from spotzee_logging import Event, EventFormatter, SpotzeeHandler, flush
+from spotzee_logging.errors import InvalidEvent, InvalidSettings
 
 
 @pytest.fixture
@@ -44,25 +44,6 @@ def test_an_untagged_record_passes_by(make_handler, make_logger):
 
     assert handler.stats().accepted == 0
     assert threading.active_count() == threads
-
-
-def test_an_untagged_record_meets_no_lock(make_handler, make_logger):
-    """A thread that holds the handler's lock keeps no untagged, and no tagged, line waiting."""
-    handler = make_handler()
-    logger = make_logger(handler)
-    done = threading.Event()
-
-    def log():
-        logger.info("a line")
-        logger.info("x", extra={"spotzee_event": tag()})
-        done.set()
-
-    handler.acquire()
-    try:
-        threading.Thread(target=log, daemon=True).start()
-        assert done.wait(5)
-    finally:
-        handler.release()
 
 
 def test_a_filter_may_tag(make_handler, make_logger):
@@ -119,26 +100,6 @@ def test_the_level_holds(make_handler, make_logger):
     logger.warning("x", extra={"spotzee_event": tag()})
 
     assert handler.stats().accepted == 1
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [{"name": "", "external_id": "c"}, {"name": "n"}, {"name": "n", "externalId": "c"}, "", 7, []],
-    ids=str,
-)
-def test_an_invalid_event_is_rejected_at_the_call(make_handler, make_logger, told, teller, caplog, bad):
-    """Counted, told to on_error and said in one line; the program goes on."""
-    handler = make_handler(on_error=teller)
-
-    make_logger(handler).info("x", extra={"spotzee_event": bad})
-
-    stats = handler.stats()
-    assert (stats.accepted, stats.rejected, stats.pending) == (1, {"invalid_event": 1}, 0)
-    ((event, error),) = told
-    assert event is None
-    assert isinstance(error, InvalidEvent)
-    assert error.reason == "invalid_event"
-    assert said(caplog).count("\n") == 1
 
 
 def test_strict_raises_at_the_call(make_handler, make_logger):
@@ -224,31 +185,6 @@ def test_before_send_drops_in_silence(make_handler, make_logger, told, teller):
     assert told == []
 
 
-@pytest.mark.parametrize("result", [ZeroDivisionError, {"name": "x"}, "text"], ids=str)
-def test_before_send_that_fails_sends_nothing(sandbox, make_handler, make_logger, told, teller, result):
-    """A redactor that raises, or returns what is no event, fails closed, and is told of."""
-
-    def fail(event):
-        if isinstance(result, type):
-            raise result
-        return result
-
-    handler = make_handler(before_send=fail, on_error=teller)
-    make_logger(handler).info("x", extra={"spotzee_event": tag()})
-
-    assert handler.flush(10)
-    assert sandbox.events() == []
-    assert handler.stats().dropped == {"before_send_error": 1}
-    ((event, error),) = told
-    assert isinstance(error, EventDropped)
-    assert (error.reason, error.event_name, error.external_id) == (
-        "before_send_error",
-        "order_placed",
-        "cust_001",
-    )
-    assert event.name == "order_placed"
-
-
 def test_what_before_send_returns_is_checked_again(make_handler, make_logger):
     """A hook cannot make an event that the API would refuse."""
     handler = make_handler(before_send=lambda event: Event(event.name))
@@ -256,41 +192,6 @@ def test_what_before_send_returns_is_checked_again(make_handler, make_logger):
     make_logger(handler).info("x", extra={"spotzee_event": tag()})
 
     assert handler.stats().rejected == {"invalid_event": 1}
-
-
-def test_on_error_that_raises_is_contained(make_handler, make_logger, caplog):
-    """A broken on_error costs one line, not the program."""
-
-    def broken(event, error):
-        raise RuntimeError("rosebud")
-
-    handler = make_handler(on_error=broken)
-    logger = make_logger(handler)
-    for _ in range(3):
-        logger.info("x", extra={"spotzee_event": ""})
-
-    err = said(caplog)
-    assert handler.stats().rejected == {"invalid_event": 3}
-    assert err.count("on_error raised RuntimeError") == 1
-    assert "rosebud" not in err
-
-
-def test_a_formatter_that_raises_is_contained(make_handler, make_logger, told, teller, caplog):
-    """A custom formatter that fails costs its event, counted and said once."""
-
-    class Broken(EventFormatter):
-        def format(self, record):
-            raise ZeroDivisionError
-
-    handler = make_handler(on_error=teller)
-    handler.setFormatter(Broken())
-    logger = make_logger(handler)
-    for _ in range(2):
-        logger.info("x", extra={"spotzee_event": tag()})
-
-    assert handler.stats().rejected == {"formatter_error": 2}
-    assert said(caplog).count("ZeroDivisionError") == 1
-    assert isinstance(told[0][1], SpotzeeError)
 
 
 def test_a_formatter_of_ones_own_has_the_last_word(sandbox, make_handler, make_logger):
@@ -420,17 +321,6 @@ def test_close_delivers(sandbox, make_handler, make_logger):
     assert len(sandbox.events()) == 1
 
 
-def test_close_and_flush_in_any_order(make_handler, make_logger):
-    """Closing and flushing again and again is allowed, and waits for nothing."""
-    handler = make_handler()
-    make_logger(handler).info("x", extra={"spotzee_event": tag()})
-
-    for call in (handler.close, handler.close, handler.flush, handler.close, handler.flush):
-        call()
-
-    assert handler.stats().delivered == 1
-
-
 def test_a_closed_handler_goes_on(sandbox, make_handler, make_logger):
     """Somebody else's dictConfig may close a handler that is still on a logger; its next event arrives."""
     handler = make_handler()
@@ -471,48 +361,6 @@ def test_flush_of_all_handlers_that_cannot(sandbox, make_handler, make_logger):
     assert not flush(0.2)
 
 
-def test_the_same_handler_on_a_logger_and_its_parent(sandbox, make_handler, make_logger, caplog):
-    """A record that meets the handler twice is one event and one warning."""
-    handler = make_handler()
-    parent = make_logger(handler, name="twice")
-    child = make_logger(handler, name="twice.child", propagate=True)
-
-    child.info("x", extra={"spotzee_event": tag(1)})
-    child.info("x", extra={"spotzee_event": tag(2)})
-    parent.info("x", extra={"spotzee_event": tag(3)})
-
-    assert handler.flush(10)
-    assert [event["data"]["number"] for event in sandbox.events()] == [1, 2, 3]
-    assert said(caplog).count("reaches the same SpotzeeHandler twice") == 1
-
-
-def test_nothing_that_the_program_holds_is_changed(sandbox, make_handler, make_logger):
-    """Record, arguments, tags and contacts are as they were, and later changes do not reach the event."""
-    handler = make_handler()
-    records = []
-    keep = logging.NullHandler()
-    keep.handle = records.append
-    logger = make_logger(keep, handler)
-    data = {"order": {"id": 1}, "tags": ["a"]}
-    event = tag(data=data)
-    user = {"email": "ada@example.com"}
-    with contact(external_id="cust_001", user=user):
-        logger.info("order %s", 1, extra={"spotzee_event": event})
-    (record,) = records
-    attributes = dict(vars(record))
-
-    data["order"]["id"] = 2
-    data["tags"].append("b")
-    user["email"] = "eve@example.com"
-
-    assert handler.flush(10)
-    assert sandbox.events()[0]["data"] == {"order": {"id": 1}, "tags": ["a"]}
-    assert sandbox.events()[0]["user"] == {"email": "ada@example.com"}
-    assert vars(record) == attributes
-    assert (record.msg, record.args) == ("order %s", (1,))
-    assert record.spotzee_event is event
-
-
 def test_through_a_queue(sandbox, make_handler, make_logger):
     """Behind a QueueHandler and QueueListener events arrive as they were logged."""
     handler = make_handler()
@@ -525,26 +373,6 @@ def test_through_a_queue(sandbox, make_handler, make_logger):
 
     assert handler.flush(10)
     assert sandbox.events()[0]["data"] == {"number": 5}
-
-
-@pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest"])
-def test_a_full_buffer_drops_and_says_so(sandbox, make_handler, make_logger, told, teller, caplog, overflow):
-    """With the server away memory is bounded, every loss is counted and told of, and one line says so."""
-    sandbox.stop()
-    handler = make_handler(max_pending_bytes=32768, max_event_bytes=1024, overflow=overflow, on_error=teller)
-    logger = make_logger(handler)
-
-    for number in range(1000):
-        logger.info("x", extra={"spotzee_event": tag(number)})
-
-    stats = handler.stats()
-    assert stats.pending_bytes <= 32768
-    assert stats.accepted == 1000 == stats.pending + stats.dropped["buffer_full"]
-    assert len(told) == stats.dropped["buffer_full"]
-    assert all(error.reason == "buffer_full" for _, error in told)
-    assert said(caplog).count("buffer was full") == 1
-    lost = [event.data["number"] for event, _ in told]
-    assert (999 in lost) is (overflow == "drop_newest")
 
 
 def test_a_full_buffer_may_block(sandbox, make_handler, make_logger):
