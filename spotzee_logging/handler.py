@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 import weakref
-from collections import deque
 from typing import Any, Final, cast
 
 from spotzee_logging import lifecycle
@@ -211,14 +210,13 @@ class SpotzeeHandler(logging.Handler):
 
         A few are kept: a filter or hook on the way may log others in between.
         """
-        recent: deque[weakref.ref[logging.LogRecord]] | None = getattr(self._handled, "recent", None)
-        if recent is None:
-            recent = self._handled.recent = deque(maxlen=_RECENT_RECORDS)
+        # A tuple: a signal's handler or a `__del__` that logs may come in while it is gone through.
+        recent: tuple[weakref.ref[logging.LogRecord], ...] = getattr(self._handled, "recent", ())
         for seen in recent:
             if seen() is record:
                 break
         else:
-            recent.append(weakref.ref(record))
+            self._handled.recent = (*recent[1 - _RECENT_RECORDS :], weakref.ref(record))
             return False
         self._reporter.diagnostics.say(
             "handled_twice",
