@@ -21,6 +21,7 @@ from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.settings import ApiKey, BeforeSend, OnError, Settings, validated
+from spotzee_logging.silence import reason_for
 from spotzee_logging.stats import Ledger, Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
@@ -189,6 +190,8 @@ class SpotzeeHandler(logging.Handler):
             self._dispatcher.give_up()
         elif (self._has_just_missed() or not self.flush()) and lifecycle.may_wait():
             self._say_undelivered()
+        if lifecycle.may_wait():
+            self._say_if_nothing_came()
         self._reporter.diagnostics.say_left_out()
         super().close()
 
@@ -284,6 +287,17 @@ class SpotzeeHandler(logging.Handler):
 
     def _progress(self) -> tuple[int, int]:
         return self._buffer.position, self._buffer.oldest
+
+    def _say_if_nothing_came(self) -> None:
+        """A handler that was never handed an event, where logging's configuration is seen to keep them away."""
+        if self._settings.disabled or self.stats().accepted:
+            return
+        # It looks at loggers and adapters of other people's making.
+        reason, _ = attempt(reason_for, self)
+        if reason is not None:
+            self._reporter.diagnostics.say(
+                "silence", logging.WARNING, f"no event came to this handler: {reason}"
+            )
 
     def _say_undelivered(self) -> None:
         if lifecycle.process_exit.has_begun:

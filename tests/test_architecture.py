@@ -32,6 +32,7 @@ LINES = [
     ["contact"],
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
     ["event"],
+    ["silence"],
     ["answers", "stats", "diagnostics"],
     ["timestamps"],
     ["errors", "foreign", "version"],
