@@ -4,6 +4,7 @@ import socket
 import threading
 
 import pytest
+import requests
 
 from spotzee_logging import Settings
 from spotzee_logging.answers import Move, Outcome, move_for
@@ -253,3 +254,155 @@ def test_an_outcome_in_words():
     assert str(Outcome(None, "ConnectTimeout")) == "no answer: ConnectTimeout"
     assert Outcome(418, "").reason == "http_418"
     assert Outcome(None, "").reason == "no_answer"
+
+
+@pytest.fixture
+def client_with(sandbox):
+    """Makes clients of the sandbox with a session of the program's, and closes them."""
+    clients = []
+
+    def make(session, **settings):
+        clients.append(ApiClient(Settings(api_key="sk_x", base_url=sandbox.url, session=session, **settings)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_a_session_that_is_given_is_used_and_stays_open(sandbox, client_with):
+    """The program's session sends, and is the program's to close: the client closes only what it made."""
+    closed = []
+
+    class Session(requests.Session):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    session = Session()
+    session.headers["X-Team"] = "payments"
+    client = client_with(session)
+
+    assert client.send(seal([EVENT], 0)).status == 204
+    client.close()
+    assert client.send(seal([EVENT], 1)).status == 204
+
+    assert closed == []
+    assert [request["headers"]["x-team"] for request in sandbox.requests()] == ["payments"] * 2
+
+
+def test_a_function_makes_the_session_with_the_first_batch(sandbox, client_with):
+    """Nothing is made before it is needed; one session is kept, closed with the client, and made anew."""
+    made, closed = [], []
+
+    class Session(requests.Session):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    def make():
+        made.append(Session())
+        return made[-1]
+
+    client = client_with(make)
+    assert made == []
+
+    client.send(seal([EVENT], 0))
+    client.send(seal([EVENT], 1))
+    assert len(made) == 1
+    assert len({request["connection"] for request in sandbox.requests()}) == 1
+    client.close()
+    assert closed == made
+    client.send(seal([EVENT], 2))
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("trouble", [ZeroDivisionError, None], ids=str)
+def test_a_function_that_makes_no_session(sandbox, client_with, trouble):
+    """It is no answer, and is tried again with the next request: the batch waits."""
+    calls = []
+
+    def make():
+        calls.append(1)
+        if len(calls) > 1:
+            return requests.Session()
+        if trouble is not None:
+            raise trouble("rosebud")
+        return None
+
+    client = client_with(make)
+
+    outcome = client.send(seal([EVENT], 0))
+
+    assert move_for(outcome) is Move.RETRY
+    assert "session gave no requests.Session" in str(outcome)
+    assert "rosebud" not in str(outcome)
+    assert client.send(seal([EVENT], 0)).status == 204
+
+
+def test_what_is_ours_stays_ours_in_any_session(sandbox, client_with):
+    """Key, release, kind of body and timeouts are the settings', whatever the session would have sent."""
+    session = requests.Session()
+    session.auth = ("somebody", "else")
+    session.headers.update(
+        {"Authorization": "Basic c29t", "Content-Type": "text/plain", "Spotzee-Version": "2020-01-01"}
+    )
+    client = client_with(session, read_timeout_seconds=0.2)
+    sandbox.faults([{}, {"hang": True}])
+
+    assert client.send(seal([EVENT], 0)).status == 204
+    assert "ReadTimeout" in client.send(seal([EVENT], 1)).message
+
+    headers = sandbox.requests()[0]["headers"]
+    assert headers["authorization"].startswith("Bearer sk_")
+    assert (headers["content-type"], headers["spotzee-version"]) == ("application/json", "2026-04-28")
+
+
+def test_a_session_is_never_redirected(sandbox, client_with):
+    """A session of the program's follows redirects by default; with our key it does not."""
+    sandbox.faults([{"status": 307, "headers": {"Location": "/elsewhere"}}])
+
+    outcome = client_with(requests.Session()).send(seal([EVENT], 0))
+
+    assert outcome.status == 307
+    assert len(sandbox.requests()) == 1
+
+
+def test_an_adapter_of_the_programs_is_used(sandbox, client_with):
+    """What is mounted on the session carries the request: a company's own transport, say."""
+    carried = []
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def send(self, request, **more):
+            carried.append(request.headers["Idempotency-Key"])
+            return super().send(request, **more)
+
+    session = requests.Session()
+    session.mount("http://", Adapter())
+    batch = seal([EVENT], 0)
+
+    assert client_with(session).send(batch).status == 204
+    assert carried == [batch.key]
+
+
+def test_a_client_begins_anew_with_a_copy(sandbox, client_with):
+    """After a fork an instance is copied, with its settings and without its connections; a function is asked again."""
+    session = requests.Session()
+    session.headers["X-Team"] = "payments"
+    client = client_with(session)
+    client.send(seal([EVENT], 0))
+
+    client.begin_anew()
+    client.send(seal([EVENT], 1))
+
+    first, second = sandbox.requests()
+    assert first["connection"] != second["connection"]
+    assert second["headers"]["x-team"] == "payments"
+
+
+def test_an_answer_that_cannot_be_unpacked_has_its_status(answer_with, send):
+    """A body that is not what its Content-Encoding says is a body that says nothing: the status has the word."""
+    outcome = send(answer_with(http(401, b"no gzip", Content_Encoding="gzip")))
+
+    assert outcome.status == 401
+    assert move_for(outcome) is Move.PAUSE
