@@ -10,6 +10,7 @@ import gzip
 import json
 import logging
 import math
+import os
 import re
 import socket
 import ssl
@@ -1248,3 +1249,48 @@ def test_28_a_session_of_the_callers(
     for request in posts(sandbox):
         assert has_our_key(request)
         assert request["headers"]["x-team"] == "payments"
+
+
+FORKED_WITH_A_SESSION = """
+import logging, os, sys, threading, warnings
+import requests
+from spotzee_logging import SpotzeeHandler
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks while threads run: that is the point
+session = requests.Session()
+session.headers["X-Team"] = "payments"
+handler = SpotzeeHandler("sk_test", base_url=sys.argv[1], session=session)
+logger = logging.getLogger("shop")
+logger.setLevel(logging.INFO)
+logger.addHandler(handler)
+
+def log(*numbers):
+    for number in numbers:
+        logger.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c", "data": {"number": number}}})
+        assert handler.flush(20)
+
+log(0)
+if os.fork() == 0:
+    log(100, 101)
+    # The child's end closes nothing of the parent's: the parent writes on when it is gone.
+    os._exit(0)
+_, status = os.wait()
+assert status == 0
+log(1, 2)
+assert handler.stats().delivered == 3
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_28_a_session_is_copied_after_a_fork(sandbox, run_python):
+    """A forked child sends with a copy: the session's settings hold, and the parent's connection stays its own."""
+    run_python(FORKED_WITH_A_SESSION, sandbox.url)
+
+    assert sorted(numbers(sandbox.events())) == [0, 1, 2, 100, 101]
+    assert {request["headers"]["x-team"] for request in posts(sandbox)} == {"payments"}
+    connections = {}
+    for request in posts(sandbox):
+        (number,) = numbers(json.loads(request["body"]))
+        connections.setdefault(number >= 100, set()).add(request["connection"])
+    assert len(connections[False]) == len(connections[True]) == 1
+    assert connections[False] != connections[True]
