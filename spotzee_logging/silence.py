@@ -30,13 +30,9 @@ def reason_for(handler: logging.Handler) -> str | None:
 
 
 def _by_level(handler: logging.Handler) -> str | None:
-    quiet = [
-        logger
-        for logger in _loggers()
-        if handler in logger.handlers and logger.getEffectiveLevel() > logging.INFO
-    ]
-    if not quiet:
+    if any(logger.getEffectiveLevel() <= logging.INFO for logger in _loggers() if _reaches(logger, handler)):
         return None
+    quiet = [logger for logger in _loggers() if handler in logger.handlers]
     level = logging.getLevelName(quiet[0].getEffectiveLevel())
     return (
         f"logger {_names(quiet)} is at {level} and drops logger.info before any handler sees it. "

@@ -1011,6 +1011,7 @@ def test_10_the_same_handler_on_a_logger_and_its_parent(sandbox, make_handler, m
 
 
 LEFT_AT_WARNING = """
+logger.setLevel(logging.NOTSET)
 logging.getLogger().addHandler(handler)
 logging.getLogger("shop").info("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
 """
@@ -1059,8 +1060,15 @@ def test_10_what_keeps_every_event_away_is_said_once(sandbox, run_python, body, 
         DISABLED.replace('"version": 1,', '"version": 1, "disable_existing_loggers": False,'),
         ADAPTED.replace('{"request": 7}', '{"spotzee_event": {"name": "n", "external_id": "c"}}'),
         ADAPTED.replace('adapter.info("x", extra', 'adapter.logger.info("x", extra'),
+        LEFT_AT_WARNING.replace('"shop").info', '"shop").warning'),
     ],
-    ids=["at INFO", "existing loggers left alone", "LoggerAdapter with a tag of its own", "its logger"],
+    ids=[
+        "at INFO",
+        "existing loggers left alone",
+        "LoggerAdapter with a tag of its own",
+        "its logger",
+        "logged as a warning",
+    ],
 )
 def test_10_with_the_remedy_each_event_arrives_once(sandbox, run_python, body):
     """What the line advises helps, and then nothing is said."""
