@@ -111,8 +111,8 @@ class Dispatcher:
             self.deliver_soon()
         if not self._threads:
             self._start()
-        elif self._is_idle:
-            self.wake()
+        elif self._is_idle or self.buffer.unsealed >= self.schedule.capacity:
+            self.wake()  # full batches are due, and the rest may wait for its age
 
     def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
         self.deliver_soon()
