@@ -39,16 +39,6 @@ _SMALLEST_INT: Final = -(2**63)
 _LARGEST_INT: Final = 2**64 - 1
 
 
-def encode_event(fields: dict[str, Any]) -> bytes:
-    """An event's fields as strict JSON. Never raises.
-
-    >>> encode_event({"name": "order_placed", "data": {"total": float("nan"), "paid": Decimal("9.5")}})
-    b'{"name":"order_placed","data":{"total":null,"paid":9.5}}'
-    """
-    body = _encode_as_it_stands(fields)
-    return _write(plain(fields)) if body is None else body
-
-
 def decode_event(body: bytes) -> Event:
     """The event that these bytes are; what was made plain for them stays so."""
     return Event(**decode_fields(body))
@@ -85,19 +75,23 @@ if orjson is not None:
 
     _dumps, _CannotEncode = orjson.dumps, orjson.JSONEncodeError
 
-    def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:
-        try:
-            # An event's rules let it hold values of any kind in these two places alone.
-            user = fields.get("user")
-            if not _is_shallow(fields.get("data"), MAX_DEPTH - 1):
-                return None
-            if type(user) is dict and not _is_shallow(user.get("data"), MAX_DEPTH - 2):
-                return None
-            return _cut_to_size(_dumps(fields, default=_made_leaf, option=_OPTIONS))
-        except (_CannotEncode, RuntimeError):  # RuntimeError: another thread changes what is looked at
-            return None
+    def encode_event(fields: dict[str, Any]) -> bytes:
+        """An event's fields as strict JSON. Never raises.
 
-    def _is_shallow(value: Any, levels: int) -> bool:
+        >>> encode_event({"name": "order_placed", "data": {"total": float("nan"), "paid": Decimal("9.5")}})
+        b'{"name":"order_placed","data":{"total":null,"paid":9.5}}'
+        """
+        # An event's rules let it hold values of any kind in these two places alone.
+        user = fields.get("user")
+        own = user.get("data") if type(user) is dict else None
+        try:
+            if _is_shallow(fields.get("data")) and (own is None or _is_shallow(own)):
+                return _cut_to_size(_dumps(fields, _made_leaf, _OPTIONS))
+        except (_CannotEncode, RuntimeError):  # RuntimeError: another thread changes what is looked at
+            pass
+        return _write(plain(fields))
+
+    def _is_shallow(value: Any, levels: int = MAX_DEPTH - 2) -> bool:
         # Before orjson sees it: orjson 3.13 counts no levels of tuples, and writes past the end of its
         # memory where a thousand are nested, which ends the process.
         if type(value) not in _CONTAINERS:
@@ -126,9 +120,10 @@ else:
         ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     )
 
-    def _encode_as_it_stands(fields: dict[str, Any]) -> bytes | None:  # noqa: ARG001
+    def encode_event(fields: dict[str, Any]) -> bytes:
+        """An event's fields as strict JSON. Never raises."""
         # json would write integers of any size, NaN and half surrogates: every value must be seen first.
-        return None
+        return _write(plain(fields))
 
     def _write(tree: Any) -> bytes:
         return _JSON.encode(tree).encode()

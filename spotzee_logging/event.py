@@ -150,37 +150,31 @@ def _check_each(
             _refuse(event, prefix + field, problem, rules[field].remedy)
 
 
-def _is_plainly_right(fields: dict[str, Any]) -> bool:
+def _is_plainly_right(fields: dict[str, Any]) -> bool:  # noqa: PLR0911  each is a rule that may not be kept
     """Whether the event surely keeps every rule, as most do; where it may not, the tables decide.
 
-    This runs in the caller's thread for every event, and takes 0.6 µs where the tables take 4. A test holds
-    that it lets nothing pass that they refuse.
+    This runs in the caller's thread for every event, and takes 0.6 µs where the tables take 4: one function,
+    since each call within it would add a tenth. A test holds that it lets nothing pass that they refuse.
     """
-    if not _has_plain_types(fields, _EVENT_TYPES):
-        return False
-    get = fields.get
+    get, type_of_field, type_of_users = fields.get, _EVENT_TYPES.get, _USER_TYPES.get
+    for field, value in fields.items():
+        if type(value) is not type_of_field(field):
+            return False
     name, external_id, anonymous_id = get("name"), get("external_id", _ABSENT), get("anonymous_id", _ABSENT)
     if not name or not name.isascii() or external_id is anonymous_id is _ABSENT:
         return False
     if not (external_id and anonymous_id and external_id.isascii() and anonymous_id.isascii()):
         return False
     user = get("user")
-    return user is None or (_has_plain_types(user, _USER_TYPES) and _has_plain_place(user))
-
-
-def _has_plain_types(fields: dict[str, Any], types: Mapping[str, Any]) -> bool:
-    type_of = types.get
-    for field, value in fields.items():  # noqa: SIM110  all() takes twice the time
-        if type(value) is not type_of(field):
+    if not user:
+        return True
+    for field, value in user.items():
+        if type(value) is not type_of_users(field):
             return False
-    return True
-
-
-def _has_plain_place(user: dict[str, Any]) -> bool:
-    time_zone, locale = user.get("timezone"), user.get("locale")
+    time_zone = user.get("timezone")
     if time_zone is not None and not (len(time_zone) <= _MOST_ZONE and _is_time_zone(time_zone)):
         return False
-    return locale is None or len(locale) <= _MOST_LOCALE
+    return len(user.get("locale", "")) <= _MOST_LOCALE
 
 
 def _iso_time(fields: Mapping[str, Any], created_at: datetime | str) -> str:
