@@ -11,6 +11,7 @@ from spotzee_logging.formatter import EventFormatter
 from spotzee_logging.handler import SpotzeeHandler, flush
 from spotzee_logging.markers import arg, elapsed, error, result
 from spotzee_logging.settings import Settings
+from spotzee_logging.sigterm import flush_on_sigterm
 from spotzee_logging.stats import Stats
 from spotzee_logging.track import track
 from spotzee_logging.version import __version__ as __version__
@@ -32,6 +33,7 @@ __all__ = [
     "error",
     "errors",
     "flush",
+    "flush_on_sigterm",
     "get_contact",
     "result",
     "track",

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Final, Protocol
 
 
 class Member(Protocol):
@@ -46,20 +47,64 @@ class Member(Protocol):
 
 
 _members: weakref.WeakSet[Member] = weakref.WeakSet()
+_orphans: set[Member] = set()
 _lock = threading.RLock()
 _is_installed = False
+_pid = os.getpid()
 
 # Held while something is imported late, and while the process forks. A fork in the midst of another thread's
 # import leaves the child a module's lock that nobody owns, and its first delivery would wait for ever.
 _import_lock = threading.RLock()
 
 
+_JUST_SECONDS: Final = 1.0
+"""What was waited for before a signal's earlier handler ran counts as the exit's, where that follows so soon."""
+
+
 class _Exit:
     """How far the process's exit is. What is waited in it, by whomever, comes out of one budget."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Begin with none under way: in a forked child."""
         self.has_begun = False
         self._waited_seconds = 0.0
+        self._forewaited = (0.0, -math.inf)
+        self._is_over = False
+        self._afterwards: list[Callable[[], object]] = []
+
+    def begin(self) -> None:
+        """From now on every wait is the exit's, and an event is delivered in the call that logs it."""
+        if self.has_begun:
+            return
+        self.has_begun = True
+        seconds, until = self._forewaited
+        if time.monotonic() - until < _JUST_SECONDS:
+            self._waited_seconds += seconds
+
+    @contextmanager
+    def forewaiting(self) -> Iterator[None]:
+        """Around a wait that an exit may follow, or may not."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            now = time.monotonic()
+            self._forewaited = (now - started, now)
+
+    def postpone(self, call: Callable[[], object]) -> None:
+        """Have `call` made when the exit's deliveries are over; at once, where they are."""
+        self._afterwards.append(call)
+        if self._is_over:
+            self.finish()
+
+    def finish(self) -> None:
+        """The deliveries are over: make the calls that waited for it."""
+        self._is_over = True
+        while self._afterwards:
+            self._afterwards.pop()()
 
     def remaining_seconds(self, timeout_seconds: float) -> float:
         """What is left of a member's timeout: all of it until the exit begins."""
@@ -88,19 +133,32 @@ def register(member: Member) -> None:
         _is_installed = True
         # Runs before logging's own shutdown, which was registered when logging was imported.
         atexit.register(_at_exit)
-        _finalize_in_child()
+        _deliver_at_a_childs_end()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
-                before=_import_lock.acquire,
-                after_in_parent=_import_lock.release,
+                before=_before_fork,
+                after_in_parent=_after_fork_in_parent,
                 after_in_child=_after_fork_in_child,
             )
 
 
 def members() -> list[Member]:
     """Those that are alive."""
+    notice_fork()
     with _lock:
         return list(_members)
+
+
+def adopt(member: Member) -> None:
+    """Take over a member that nobody else holds: what is pending is delivered now, or at the exit.
+
+    The thread that delivers holds its member. Where none could be started nobody would, and its events
+    would go without a count.
+    """
+    with _lock:
+        _orphans.difference_update([orphan for orphan in _orphans if orphan.flush(0.0)])
+        if not member.flush(0.0):
+            _orphans.add(member)
 
 
 def flush_all(timeout_seconds: float | None = None) -> bool:
@@ -146,28 +204,81 @@ def give_up_on(member: Member) -> None:
         sys.stderr.write(f"spotzee_logging: {events} undelivered at exit\n")
 
 
-def _at_exit() -> None:
-    process_exit.has_begun = True
+def deliver_before_exit() -> bool:
+    """Deliver what the exit would wait for, while the process may yet go on; whether all of it is."""
+    with process_exit.forewaiting():
+        return _flush([member for member in members() if member.flush_on_close], None)
+
+
+def deliver_at_exit() -> None:
+    """Deliver what is pending, within the exit's budget, and give up, counted and said, what is left."""
+    process_exit.begin()
     _flush([member for member in members() if member.flush_on_close], None)
     for member in members():
         give_up_on(member)
 
 
+def longest_timeout_seconds() -> float:
+    """The longest that a flush of all takes."""
+    return max((member.shutdown_timeout_seconds for member in members()), default=0.0)
+
+
+def notice_fork() -> None:
+    """Begin anew in a child whose fork called none of Python's hooks: uWSGI's, in C, need not."""
+    if os.getpid() != _pid:
+        _after_fork_in_child()
+
+
+def _at_exit() -> None:
+    deliver_at_exit()
+    process_exit.finish()
+
+
+def _before_fork() -> None:
+    _import_lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    # A host that forks in C may have called this hook and not the one before.
+    with suppress(RuntimeError):
+        _import_lock.release()
+
+
 def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603  another thread of the parent may have held it
+    # New locks: another thread of the parent may have held these, or the hook before the fork was not called.
+    global _lock, _import_lock, _pid  # noqa: PLW0603  they are the process's, and this is another process
+    _pid = os.getpid()
     _lock = threading.RLock()
-    _import_lock.release()
+    _import_lock = threading.RLock()
+    _orphans.clear()
+    process_exit.begin_anew()
     for member in members():
         member.begin_anew()
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         # Asked again when the child is set up: only then it knows whether multiprocessing made it.
-        util.register_after_fork(process_exit, lambda _: _finalize_in_child())
+        util.register_after_fork(process_exit, lambda _: _deliver_at_a_childs_end())
+    _deliver_at_a_celery_childs_end()
 
 
-def _finalize_in_child() -> None:
+def _deliver_at_a_childs_end() -> None:
     """In a child of multiprocessing: deliver at its end, where atexit's callbacks may not run."""
     process = sys.modules.get("multiprocessing.process")
     util = sys.modules.get("multiprocessing.util")
     if process is not None and util is not None and process.parent_process() is not None:
         util.Finalize(None, _at_exit, exitpriority=0)
+    _deliver_at_a_celery_childs_end()
+
+
+def _deliver_at_a_celery_childs_end() -> None:
+    """In a child of Celery's prefork pool, whose end calls neither atexit nor multiprocessing's finalizers."""
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        # The uid keeps it one call, however many of the forks between here and the worker find it there.
+        signals.worker_process_shutdown.connect(
+            _at_a_celery_childs_end, weak=False, dispatch_uid="spotzee_logging"
+        )
+
+
+def _at_a_celery_childs_end(**_: object) -> None:
+    _at_exit()

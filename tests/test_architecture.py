@@ -25,6 +25,7 @@ LINES = [
     ["client", "parking"],
     ["schedule", "responses", "pace"],
     ["buffers"],
+    ["sigterm"],
     ["lifecycle"],
     ["formatter"],
     ["reporting"],

@@ -26,6 +26,7 @@ PUBLIC = [
     "error",
     "errors",
     "flush",
+    "flush_on_sigterm",
     "get_contact",
     "result",
     "track",
