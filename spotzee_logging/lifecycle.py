@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, Protocol
 
+from spotzee_logging import hosts
+
 
 class Member(Protocol):
     """Something with events pending that a process must not leave behind."""
@@ -213,6 +215,7 @@ def deliver_before_exit() -> bool:
 def deliver_at_exit() -> None:
     """Deliver what is pending, within the exit's budget, and give up, counted and said, what is left."""
     process_exit.begin()
+    hosts.let_gevent_resolve_at_exit()
     _flush([member for member in members() if member.flush_on_close], None)
     for member in members():
         give_up_on(member)
@@ -258,7 +261,7 @@ def _after_fork_in_child() -> None:
     if util is not None:
         # Asked again when the child is set up: only then it knows whether multiprocessing made it.
         util.register_after_fork(process_exit, lambda _: _deliver_at_a_childs_end())
-    _deliver_at_a_celery_childs_end()
+    hosts.call_at_a_celery_childs_end(_at_exit)
 
 
 def _deliver_at_a_childs_end() -> None:
@@ -267,18 +270,4 @@ def _deliver_at_a_childs_end() -> None:
     util = sys.modules.get("multiprocessing.util")
     if process is not None and util is not None and process.parent_process() is not None:
         util.Finalize(None, _at_exit, exitpriority=0)
-    _deliver_at_a_celery_childs_end()
-
-
-def _deliver_at_a_celery_childs_end() -> None:
-    """In a child of Celery's prefork pool, whose end calls neither atexit nor multiprocessing's finalizers."""
-    signals = sys.modules.get("celery.signals")
-    if signals is not None:
-        # The uid keeps it one call, however many of the forks between here and the worker find it there.
-        signals.worker_process_shutdown.connect(
-            _at_a_celery_childs_end, weak=False, dispatch_uid="spotzee_logging"
-        )
-
-
-def _at_a_celery_childs_end(**_: object) -> None:
-    _at_exit()
+    hosts.call_at_a_celery_childs_end(_at_exit)

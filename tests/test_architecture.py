@@ -36,7 +36,7 @@ LINES = [
     ["silence"],
     ["answers", "stats", "diagnostics"],
     ["timestamps"],
-    ["errors", "foreign", "version"],
+    ["errors", "foreign", "hosts", "version"],
 ]
 
 # The same within those that count as one.
