@@ -31,3 +31,20 @@ def let_gevent_resolve_at_exit() -> None:
     hub = gevent.get_hub()
     if type(hub.resolver).__module__ == "gevent.resolver.thread" and not hub.threadpool.size:
         hub.resolver = importlib.import_module("gevent.resolver.blocking").Resolver(hub)
+
+
+def call_at_uwsgis_end(call: Callable[[], object]) -> None:
+    """Call at the end of a uWSGI process also where it skips Python's own (skip-atexit-teardown)."""
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None:
+        return
+    earlier = getattr(uwsgi, "atexit", None)
+
+    def call_both() -> None:
+        try:
+            if earlier is not None:
+                earlier()
+        finally:
+            call()
+
+    uwsgi.atexit = call_both  # type: ignore[attr-defined]  # the one hook that uWSGI looks for

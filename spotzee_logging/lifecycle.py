@@ -135,6 +135,7 @@ def register(member: Member) -> None:
         _is_installed = True
         # Runs before logging's own shutdown, which was registered when logging was imported.
         atexit.register(_at_exit)
+        hosts.call_at_uwsgis_end(_at_exit)
         _deliver_at_a_childs_end()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(

@@ -12,8 +12,20 @@ WORKERS = ["sync", "gthread", "gevent"]
 def test_15_gunicorn(start, sandbox, arrived, worker, preload):
     """Events arrive while it serves, and those that are pending when it is stopped; the master's too."""
     at_import = {"LOG_AT_IMPORT": "1000"} if preload else {}
-    server = start("gunicorn", "shop:application", "-k", worker, "-w", "2", "-b", "127.0.0.1:{port}",
-                   "--threads", "2", *preload, **at_import)
+    server = start(
+        "gunicorn",
+        "shop:application",
+        "-k",
+        worker,
+        "-w",
+        "2",
+        "-b",
+        "127.0.0.1:{port}",
+        "--threads",
+        "2",
+        *preload,
+        **at_import,
+    )
     server.wait_until(server.answers, "answer")
     master = [1000] if preload else []
 
@@ -30,8 +42,19 @@ def test_15_gunicorn(start, sandbox, arrived, worker, preload):
 @pytest.mark.parametrize("worker", WORKERS)
 def test_15_gunicorn_max_requests(start, sandbox, arrived, worker):
     """A worker that gunicorn replaces after some requests delivers before it goes."""
-    server = start("gunicorn", "shop:application", "-k", worker, "-w", "2", "-b", "127.0.0.1:{port}",
-                   "--max-requests", "5", SPOTZEE_FLUSH_INTERVAL_SECONDS="3600")
+    server = start(
+        "gunicorn",
+        "shop:application",
+        "-k",
+        worker,
+        "-w",
+        "2",
+        "-b",
+        "127.0.0.1:{port}",
+        "--max-requests",
+        "5",
+        SPOTZEE_FLUSH_INTERVAL_SECONDS="3600",
+    )
     server.wait_until(server.answers, "answer")
 
     asked, pids = itertools.count(), set()
