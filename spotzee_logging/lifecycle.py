@@ -128,6 +128,7 @@ process_exit = _Exit()
 def register(member: Member) -> None:
     """Have `member` flushed at the exit of the process, and begun anew in a forked child."""
     global _is_installed  # noqa: PLW0603  hooks cannot be taken back, so they are installed once a process
+    _let_settled_orphans_go()
     with _lock:
         _members.add(member)
         if _is_installed:
@@ -153,15 +154,18 @@ def members() -> list[Member]:
 
 
 def adopt(member: Member) -> None:
-    """Take over a member that nobody else holds: what is pending is delivered now, or at the exit.
+    """Hold a member whose handler is gone until what is pending is settled: at the exit, if not before.
 
     The thread that delivers holds its member. Where none could be started nobody would, and its events
-    would go without a count.
+    would go without a count. No lock and no delivery here: garbage collection may call this at any line.
     """
-    with _lock:
-        _orphans.difference_update([orphan for orphan in _orphans if orphan.flush(0.0)])
-        if not member.flush(0.0):
-            _orphans.add(member)
+    _orphans.add(member)
+
+
+def _let_settled_orphans_go() -> None:
+    for orphan in list(_orphans):
+        if orphan.flush(0.0):
+            _orphans.discard(orphan)
 
 
 def flush_all(timeout_seconds: float | None = None) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E402  when it imports what is what it is about
 """A program of green threads: python green.py gevent|eventlet before|after [exits], by when it patches.
 
 It logs ten events, answers nobody, and lives until it is stopped; line by line it says how far it is.

@@ -1,0 +1,1 @@
+"""Ways into other people's frameworks, each a module of its own."""
