@@ -19,6 +19,8 @@ from spotzee_logging.errors import InvalidSettings
 _GRACE_SECONDS: Final = 0.2
 """How long after the timeout the signal is handed on, where a hook or a blocked stderr holds delivery up."""
 
+_RAISE_AGAIN_SECONDS: Final = 0.02
+
 
 def flush_on_sigterm() -> None:
     """On SIGTERM deliver what is pending, then let what SIGTERM did before take over.
@@ -76,13 +78,14 @@ class _SigtermHandler:
         self._above: signal._HANDLER = self
         self._is_delivering = False
         self._is_over = False
+        self._is_raising = False
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self._pid != os.getpid():
             self._begin_anew()  # a forked child, where the parent's threads are not
         if self._is_over:
             self._hand_on(signum, frame)
-        elif not self._is_delivering:
+        elif not self._is_delivering and not self._is_raising:
             self._is_delivering = True
             self._begin(signum, frame)
 
@@ -120,11 +123,24 @@ class _SigtermHandler:
         if self._is_asyncios:
             self._is_delivering = False
             return
-        self._is_over = True
-        if os.name == "nt":
-            signal.raise_signal(signum)  # os.kill would end the process there, whatever its handler
-        else:
-            os.kill(self._pid, signum)  # to the process: what its main thread waits for is interrupted
+        self._is_over = self._is_raising = True
+        try:
+            self._raise_until_handed_on(signum)
+        finally:
+            self._is_raising = False
+
+    def _raise_until_handed_on(self, signum: int) -> None:
+        # Once may not be enough: a signal that comes in the moment before the main thread blocks, with its
+        # lock on the interpreter given up already, is seen only when the thread wakes, be that in an hour.
+        tick = threading.Event()
+        seconds = _RAISE_AGAIN_SECONDS
+        while self._is_over:
+            if os.name == "nt":
+                signal.raise_signal(signum)  # os.kill would end the process there, whatever its handler
+            else:
+                os.kill(self._pid, signum)  # to the process: what its main thread waits for is interrupted
+            tick.wait(seconds)
+            seconds *= 2
 
     def _go_without_thread(self, signum: int, frame: FrameType | None) -> None:
         if threading.main_thread().is_alive():
@@ -142,7 +158,7 @@ class _SigtermHandler:
 
     def _hand_on(self, signum: int, frame: FrameType | None) -> None:
         above, is_the_end = self._above, self._is_the_end()
-        self._begin_anew()
+        self._above, self._is_delivering, self._is_over = self, False, False
         if above is not self:
             signal.signal(signum, above)
         if is_the_end:

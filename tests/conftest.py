@@ -113,3 +113,28 @@ def run_python(tmp_path):
 def tag(number=0, **fields):
     """A tag that keeps every rule."""
     return {"name": "order_placed", "external_id": "cust_001", "data": {"number": number}, **fields}
+
+
+_PROGRAM = """
+import atexit, logging, sys
+from spotzee_logging import SpotzeeHandler
+
+handler = SpotzeeHandler("sk_test", base_url=sys.argv[1], **{settings})
+logger = logging.getLogger("shop")
+logger.setLevel(logging.INFO)
+logger.addHandler(handler)
+
+def log(number):
+    logger.info("placed", extra={{"spotzee_event": {{
+        "name": "order_placed", "external_id": "cust_001", "data": {{"number": number}}}}}})
+
+{body}
+"""
+
+
+def program(body, **settings):
+    return _PROGRAM.format(body=body, settings=settings)
+
+
+def numbers(sandbox):
+    return sorted(event["data"]["number"] for event in sandbox.events())
