@@ -228,8 +228,7 @@ print(alive())
         ("import threading; threading.stack_size(1 << 46)", ""),
         (
             "import threading; threading.stack_size(1 << 46)",
-            "threading.stack_size(0); other = SpotzeeHandler('sk_other', base_url=sys.argv[1]); "
-            "threading.Event().wait(0.5)",
+            "threading.stack_size(0); SpotzeeHandler('sk_other', base_url=sys.argv[1]).flush(0.5)",
         ),
     ],
     ids=["its thread runs", "no thread could be started", "one can be started again"],
