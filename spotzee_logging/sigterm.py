@@ -76,32 +76,35 @@ class _SigtermHandler:
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
         self._above: signal._HANDLER = self
-        self._is_delivering = False
+        self._turn: threading.Event | None = None
         self._is_over = False
-        self._is_raising = False
+        self._may_echo = False
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self._pid != os.getpid():
             self._begin_anew()  # a forked child, where the parent's threads are not
         if self._is_over:
             self._hand_on(signum, frame)
-        elif not self._is_delivering and not self._is_raising:
-            self._is_delivering = True
-            self._begin(signum, frame)
+        elif self._turn is None and not self._may_echo:
+            self._turn = threading.Event()
+            self._begin(self._turn, signum, frame)
 
-    def _begin(self, signum: int, frame: FrameType | None) -> None:
-        if lifecycle.process_exit.has_begun:
-            # It delivers already, on the thread that this call has interrupted.
+    def _begin(self, turn: threading.Event, signum: int, frame: FrameType | None) -> None:
+        has_ended = not threading.main_thread().is_alive()
+        if has_ended or lifecycle.process_exit.has_begun:
+            # The exit delivers, on the thread that this call has interrupted. Where others' callbacks come
+            # first, one that hangs must not keep the process alive: the next SIGTERM finds this over.
+            self._is_over = has_ended and not lifecycle.process_exit.has_begun
             lifecycle.process_exit.postpone(lambda: self._hand_on(signum, frame))
             return
         self._take_the_top(signum)
-        delivered = threading.Event()
         try:
             # Not threading.Thread, whose start waits: under gevent the hub calls this, which must not.
-            _thread.start_new_thread(self._deliver, (delivered,))
-            _thread.start_new_thread(self._raise_after, (delivered, signum))
+            _thread.start_new_thread(self._deliver, (turn,))
+            _thread.start_new_thread(self._raise_after, (turn, signum))
         except RuntimeError:
-            self._go_without_thread(signum, frame)
+            # The system's limit. To deliver here could wait for a lock that the interrupted line holds.
+            self._hand_on(signum, frame)
 
     def _take_the_top(self, signum: int) -> None:
         """A handler that was installed later and calls this one must not be called for our own raise."""
@@ -121,36 +124,28 @@ class _SigtermHandler:
     def _raise_after(self, delivered: threading.Event, signum: int) -> None:
         delivered.wait(lifecycle.longest_timeout_seconds() + _GRACE_SECONDS)
         if self._is_asyncios:
-            self._is_delivering = False
+            self._turn = None
             return
-        self._is_over = self._is_raising = True
+        self._is_over = True
         try:
-            self._raise_until_handed_on(signum)
+            self._raise_until_handed_on(delivered, signum)
         finally:
-            self._is_raising = False
+            self._may_echo = False
 
-    def _raise_until_handed_on(self, signum: int) -> None:
+    def _raise_until_handed_on(self, turn: threading.Event, signum: int) -> None:
         # Once may not be enough: a signal that comes in the moment before the main thread blocks, with its
         # lock on the interpreter given up already, is seen only when the thread wakes, be that in an hour.
         tick = threading.Event()
         seconds = _RAISE_AGAIN_SECONDS
-        while self._is_over:
+        while self._turn is turn:
             if os.name == "nt":
                 signal.raise_signal(signum)  # os.kill would end the process there, whatever its handler
             else:
                 os.kill(self._pid, signum)  # to the process: what its main thread waits for is interrupted
             tick.wait(seconds)
             seconds *= 2
-
-    def _go_without_thread(self, signum: int, frame: FrameType | None) -> None:
-        if threading.main_thread().is_alive():
-            # The system's limit. To deliver here could wait for a lock that the interrupted line holds.
-            self._hand_on(signum, frame)
-        else:
-            # Python 3.12 starts no thread while others' atexit callbacks run; ours will deliver. A callback
-            # that hangs must not keep the process alive: the next SIGTERM finds this over.
-            self._is_over = True
-            lifecycle.process_exit.postpone(lambda: self._hand_on(signum, frame))
+            if self._turn is turn:
+                self._may_echo = True  # the next may come just after the one before has been seen
 
     def _is_the_end(self) -> bool:
         """Whether the default kills: Linux spares the first process of a PID namespace."""
@@ -158,7 +153,7 @@ class _SigtermHandler:
 
     def _hand_on(self, signum: int, frame: FrameType | None) -> None:
         above, is_the_end = self._above, self._is_the_end()
-        self._above, self._is_delivering, self._is_over = self, False, False
+        self._above, self._turn, self._is_over = self, None, False
         if above is not self:
             signal.signal(signum, above)
         if is_the_end:
