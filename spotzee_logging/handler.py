@@ -200,7 +200,7 @@ class SpotzeeHandler(logging.Handler):
             self._dispatcher.give_up()
         elif (self._has_just_missed() or not self.flush()) and lifecycle.may_wait():
             self._say_undelivered()
-        if lifecycle.may_wait():
+        if lifecycle.process_exit.has_begun:
             self._say_if_nothing_came()
         self._reporter.diagnostics.say_left_out()
         super().close()

@@ -159,7 +159,7 @@ class Settlement:
             self._halve(answered)
             return
         # The server names no number: the event's own is what its author can act on.
-        words = f"{answered.outcome.message} (it takes {len(events[0])} bytes)".lstrip()
+        words = f"{answered.outcome.message} (it takes {sum(map(len, events))} bytes)".lstrip()
         self._reject(replace(answered, outcome=replace(answered.outcome, message=words)))
 
     def _halve(self, answered: Answered) -> None:

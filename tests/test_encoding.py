@@ -517,7 +517,7 @@ def test_numpy_values_arrive_as_numbers_and_lists(encoder):
         "objects": np.array([decimal.Decimal("1.5"), {1}, None], dtype=object),
         "time": np.datetime64("2026-04-28T05:14:00"),
         "day": np.datetime64("2026-04-28"),
-        "no time": np.datetime64("NaT"),
+        "no time": np.datetime64("NaT", "s"),
         "span": np.timedelta64(1500, "ms"),
         "complex": np.complex128(1 + 2j),
         "long": np.longdouble(1.5),
