@@ -20,8 +20,10 @@ VALIDATOR = jsonschema.Draft202012Validator(
     SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
 )
 
-# Real servers, which tox's environment `servers` installs and asks for.
-collect_ignore = [] if "WITH_SERVERS" in os.environ else ["servers"]
+# Each runs in an environment of tox's own, of the same name, which sets the variable to the folder's name: they
+# need what the others have not installed, or take longer.
+OF_THEIR_OWN = {"servers", "soak"}
+collect_ignore = sorted(OF_THEIR_OWN - {os.environ.get("WITH_TESTS_OF")})
 
 
 def pytest_configure():

@@ -1,6 +1,10 @@
 """What arrives at default settings: every event of a burst, of a script that ends, and of one that is ended."""
 
+import signal
+
 import pytest
+
+from spotzee_logging.sandbox import Sandbox
 
 # Alone in a process, so that its memory is its own. The contacts are many, as in life: one contact's events go one
 # batch after the other.
@@ -39,9 +43,10 @@ def assert_all_arrived(sandbox, count):
     assert all(numbers == sorted(numbers) for numbers in by_contact.values())
 
 
-def test_a_burst_at_full_speed(sandbox, run_python):
+def test_a_burst_at_full_speed(run_python):
     """50,000 events as fast as a loop can log them: none is dropped, each arrives once, each contact's in order."""
-    done = run_python(SCRIPT + FLUSHED, sandbox.url, 50_000, timeout=110)
+    with Sandbox() as sandbox:
+        done = run_python(SCRIPT + FLUSHED, sandbox.url, 50_000, timeout=110)
 
     assert done.stdout.split() == ["50000", "50000", "{}"]
     assert_all_arrived(sandbox, 50_000)
@@ -56,4 +61,25 @@ def test_a_script_that_ends(sandbox, run_python, delay):
     done = run_python(SCRIPT, sandbox.url, 5_000)
 
     assert done.stderr == ""
+    assert_all_arrived(sandbox, 5_000)
+
+
+TERMINATED = """
+import os, signal, threading
+threading.Timer(0.0, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+threading.Event().wait(60)
+"""
+
+
+@pytest.mark.parametrize("delay", [0, 0.2], ids=["quick server", "200 ms a request"])
+def test_a_program_that_is_ended(sandbox, run_python, delay):
+    """5,000 events, then SIGTERM, with the opt-in: all arrive, and the process dies of the signal."""
+    if delay:
+        sandbox.faults([{"delay": delay, "times": 1_000}])
+    opted_in = SCRIPT.replace("handler =", "flush_on_sigterm()\nhandler =")
+    opted_in = opted_in.replace("import SpotzeeHandler", "import SpotzeeHandler, flush_on_sigterm")
+
+    done = run_python(opted_in + TERMINATED, sandbox.url, 5_000, check=False)
+
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
     assert_all_arrived(sandbox, 5_000)
