@@ -1,6 +1,6 @@
 """Real servers, each a process of its own on a free port, with the sandbox as the API.
 
-The folder is collected where `WITH_SERVERS` is set, as tox's environment `servers` does: there, a server
+The folder is collected where `WITH_TESTS_OF` says so, as tox's environment `servers` does: there, a server
 that is not installed is a failure.
 """
 
