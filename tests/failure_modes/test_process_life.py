@@ -1009,7 +1009,7 @@ def test_19_called_from_the_sender_itself(sandbox, make_handler, log, flushed_in
 
 
 WORKER_DEAD = """
-import threading, time
+import encodings.idna, requests, threading, time
 threading.stack_size(1 << 46)  # no system gives that much: from here on no thread can be started
 for n in range(3): log(n)
 started = time.monotonic()
