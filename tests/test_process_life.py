@@ -3,7 +3,6 @@
 import logging
 import logging.config
 import logging.handlers
-import time
 
 import pytest
 
@@ -22,55 +21,6 @@ def test_logging_shutdown_delivers(sandbox, run_python):
     done = run_python(program("log(1)\nlogging.shutdown()\nprint(handler.stats().delivered)"), sandbox.url)
 
     assert done.stdout.strip() == "1"
-
-
-def test_logging_shutdown_has_its_bound(sandbox, run_python):
-    """With the root at DEBUG and our handler on it, a hanging server delays shutdown once, not for ever."""
-    sandbox.faults([{"hang": True, "times": 100}])
-    body = """
-import time
-logging.getLogger().addHandler(handler); logging.getLogger().setLevel(logging.DEBUG)
-logging.getLogger("shop").removeHandler(handler)
-log(1)
-started = time.monotonic()
-logging.shutdown()
-print(time.monotonic() - started)
-"""
-
-    done = run_python(program(body, shutdown_timeout_seconds=0.5), sandbox.url)
-
-    assert 0.4 < float(done.stdout) < 1.5
-
-
-def test_a_handler_forgotten_by_logging_is_flushed_at_exit(sandbox, run_python):
-    """After somebody else's dictConfig logging no longer knows the handler; the exit flushes it all the same."""
-    body = """
-import logging.config
-log(1)
-logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
-log(2)
-"""
-
-    run_python(program(body, flush_interval_seconds=3600), sandbox.url)
-
-    assert numbers(sandbox) == [1, 2]
-
-
-def test_dict_config_while_delivering(sandbox, make_handler, make_logger):
-    """A configuration that closes the handler, with a slow server, returns at once, and every event arrives."""
-    sandbox.faults([{"delay": 0.4, "times": 3}])
-    handler = make_handler()
-    logger = make_logger(handler)
-    for number in range(250):
-        logger.info("x", extra={"spotzee_event": tag(number)})
-    started = time.monotonic()
-
-    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
-
-    assert time.monotonic() - started < 0.5
-    assert sandbox.wait_for(250, timeout_seconds=20)
-    assert handler.flush(10)
-    assert numbers(sandbox) == list(range(250))
 
 
 @pytest.mark.parametrize(
