@@ -14,19 +14,18 @@ from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import ApiClient
 from spotzee_logging.diagnostics import LOGGER_NAME, Diagnostics
 from spotzee_logging.dispatcher import Dispatcher, is_sender
-from spotzee_logging.encoding import decode_event, decode_fields, encode_event
-from spotzee_logging.errors import EventDropped, InvalidEvent, InvalidSettings, SpotzeeError
-from spotzee_logging.event import Event, check_event, describe, fields_of, named, without_nulls
+from spotzee_logging.errors import InvalidEvent, InvalidSettings, SpotzeeError
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
+from spotzee_logging.intake import Intake
+from spotzee_logging.repeats import Repeats
 from spotzee_logging.reporting import Reporter
-from spotzee_logging.settings import ApiKey, BeforeSend, OnError, Settings, validated
+from spotzee_logging.settings import ApiKey, OnError, Settings, validated
 from spotzee_logging.silence import reason_for
 from spotzee_logging.stats import Ledger, Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
 _TRANSPORT: Final = ("urllib3", "requests")
-_RECENT_RECORDS: Final = 4
 _JUST_SECONDS: Final = 1.0
 _OURS_OR_TRANSPORT: Final = (LOGGER_NAME, *_TRANSPORT)
 
@@ -68,8 +67,8 @@ class SpotzeeHandler(logging.Handler):
         self._reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", valid.on_error))
         self._buffer = _memory_buffer(valid) if buffer is None else buffer
         self._dispatcher = Dispatcher(valid, self._buffer, ApiClient(valid), self._reporter)
-        self._before_send = cast("BeforeSend | None", valid.before_send)
-        self._handled = threading.local()
+        self._intake = Intake(valid, self._reporter)
+        self._repeats = Repeats()
         self._missed = (-1, -1, 0.0)
         # An overridden one is asked; ours is written out where it is needed, for 0.4 µs less a record.
         self._has_own_should_flush = type(self).shouldFlush is not SpotzeeHandler.shouldFlush
@@ -125,23 +124,27 @@ class SpotzeeHandler(logging.Handler):
                 "Leave the formatter out, or use spotzee_logging.EventFormatter.",
                 setting="formatter",
             )
-        self.formatter = self._formatter = fmt or EventFormatter()
-        # A subclass's own format() has the last word on what an event is.
-        self._has_own_format = type(self._formatter).format is not EventFormatter.format
+        self.formatter = formatter = fmt or EventFormatter()
+        self._intake.take_formatter(formatter)
 
     def handle(self, record: logging.LogRecord) -> Any:
         """Turn an untagged record away before any lock; filter and emit the others."""
         if not self.filters:
             if getattr(record, TAG, None) is None:
                 return False
-            if not self._has_handled(record):
+            if self._repeats.has_seen(record):
+                self._say_twice(record)
+            else:
                 self.emit(record)
             return True
         passed: Any = self.filter(record)
         # From Python 3.12 on a filter may give another record in place of this one.
         filtered = passed if isinstance(passed, logging.LogRecord) else record
-        if passed and getattr(filtered, TAG, None) is not None and not self._has_handled(record):
-            self.emit(filtered)
+        if passed and getattr(filtered, TAG, None) is not None:
+            if self._repeats.has_seen(record):
+                self._say_twice(record)
+            else:
+                self.emit(filtered)
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -150,7 +153,7 @@ class SpotzeeHandler(logging.Handler):
             return
         lifecycle.notice_fork()
         try:
-            body_and_key = self._encoded(record)
+            taken = self._intake.take(record)
         except InvalidEvent as error:
             self._reporter.turned_away(error)
             if self._settings.strict:
@@ -164,8 +167,8 @@ class SpotzeeHandler(logging.Handler):
                 )
             )
         else:
-            if body_and_key is not None:
-                self._hold(record, *body_and_key)
+            if taken is not None:
+                self._hold(record, *taken)
 
     def shouldFlush(self, record: logging.LogRecord) -> bool:  # noqa: N802  MemoryHandler's name
         """Whether the dispatcher is woken after this record: a full batch waits, or the level demands it."""
@@ -219,64 +222,13 @@ class SpotzeeHandler(logging.Handler):
         *progress, at = self._missed
         return tuple(progress) == self._progress() and time.monotonic() - at < _JUST_SECONDS
 
-    def _has_handled(self, record: logging.LogRecord) -> bool:
-        """Whether this very record came just before, as it does to a handler on a logger and its parent.
-
-        A few are kept: a filter or hook on the way may log others in between.
-        """
-        # A tuple: a signal's handler or a `__del__` that logs may come in while it is gone through.
-        recent: tuple[weakref.ref[logging.LogRecord], ...] = getattr(self._handled, "recent", ())
-        for seen in recent:
-            if seen() is record:
-                break
-        else:
-            self._handled.recent = (*recent[1 - _RECENT_RECORDS :], weakref.ref(record))
-            return False
+    def _say_twice(self, record: logging.LogRecord) -> None:
         self._reporter.diagnostics.say(
             "handled_twice",
             logging.WARNING,
             f"logger {record.name!r} reaches the same SpotzeeHandler twice, each event is sent once. "
             "Take the handler off one of the loggers on its way.",
         )
-        return True
-
-    def _encoded(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
-        """The event's bytes and its contact; None where it ends here, counted. Raises `InvalidEvent`."""
-        if self._has_own_format:
-            fields = without_nulls(decode_fields(self.format(record)))
-            check_event(fields)
-        else:
-            fields = self._formatter.fields(record)
-        body = encode_event(fields)
-        if self._before_send is not None:
-            replaced = self._hooked(self._before_send, decode_event(body))
-            if replaced is None:
-                return None
-            fields, body = replaced, encode_event(replaced)
-        if len(body) > self._settings.max_event_bytes:
-            raise _too_large(fields, len(body), self._settings.max_event_bytes)
-        if self._settings.disabled:
-            self._reporter.ledger.turn_away(dropped="disabled")
-            return None
-        return body, fields.get("external_id") or fields["anonymous_id"]
-
-    def _hooked(self, before_send: BeforeSend, event: Event) -> dict[str, Any] | None:
-        """The fields of what the hook makes of an event; None where it drops it, or fails."""
-        result, failure = attempt(before_send, event)
-        if failure is None and isinstance(result, Event):
-            fields = fields_of(result)
-            check_event(fields)
-            return fields
-        if failure is None and result is None:
-            self._reporter.ledger.turn_away(dropped="before_send")
-            return None
-        problem = (
-            f"returned {type(result).__name__}" if failure is None else f"raised {type(failure).__name__}"
-        )
-        about = fields_of(event)
-        message = f"{describe(about)}: dropped, before_send {problem}. It must return an Event or None."
-        self._reporter.turned_away(EventDropped(message, reason="before_send_error", **named(about)), event)
-        return None
 
     def _hold(self, record: logging.LogRecord, body: bytes, key: str) -> None:
         self._reporter.ledger.accept()
@@ -340,13 +292,3 @@ def _is_our_own(record: logging.LogRecord) -> bool:
     if record.name.startswith(LOGGER_NAME):
         return True
     return is_sender(record.thread) or is_sender(threading.get_ident())
-
-
-def _too_large(fields: dict[str, Any], size_bytes: int, most_bytes: int) -> InvalidEvent:
-    return InvalidEvent(
-        f"{describe(fields)}: takes {size_bytes} bytes, and at most {most_bytes} are sent. "
-        "Put less into data, or raise max_event_bytes.",
-        field="data",
-        reason="event_too_large",
-        **named(fields),
-    )

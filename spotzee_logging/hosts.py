@@ -33,6 +33,11 @@ def let_gevent_resolve_at_exit() -> None:
         hub.resolver = importlib.import_module("gevent.resolver.blocking").Resolver(hub)
 
 
+def may_fork_in_c() -> bool:
+    """Whether the host may fork without Python's hooks: uWSGI does, unless it is told otherwise."""
+    return "uwsgi" in sys.modules
+
+
 def call_at_uwsgis_end(call: Callable[[], object]) -> None:
     """Call at the end of a uWSGI process also where it skips Python's own (skip-atexit-teardown)."""
     uwsgi = sys.modules.get("uwsgi")

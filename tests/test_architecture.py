@@ -27,6 +27,7 @@ LINES = [
     ["buffers"],
     ["sigterm"],
     ["lifecycle"],
+    ["intake"],
     ["formatter"],
     ["reporting"],
     ["encoding"],
@@ -36,7 +37,7 @@ LINES = [
     ["silence"],
     ["answers", "stats", "diagnostics"],
     ["timestamps"],
-    ["errors", "foreign", "hosts", "version"],
+    ["errors", "foreign", "hosts", "repeats", "version"],
 ]
 
 # The same within those that count as one.

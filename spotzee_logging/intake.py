@@ -1,0 +1,85 @@
+"""A tagged record becomes the bytes of its event, or ends here, counted and told of."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+from spotzee_logging.encoding import decode_event, decode_fields, encode_event
+from spotzee_logging.errors import EventDropped, InvalidEvent
+from spotzee_logging.event import Event, check_event, describe, fields_of, named, without_nulls
+from spotzee_logging.foreign import attempt
+from spotzee_logging.formatter import EventFormatter
+from spotzee_logging.reporting import Reporter
+from spotzee_logging.settings import BeforeSend, Settings
+
+
+class Intake:
+    """Makes events of records, by a formatter, the hook `before_send` and the bound of an event's size.
+
+    :param settings: the hook and the bound, and whether events are accepted at all.
+    :param reporter: counts, and tells of, what ends here.
+    """
+
+    def __init__(self, settings: Settings, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._before_send = cast("BeforeSend | None", settings.before_send)
+        self._is_disabled = settings.disabled
+        self._most_bytes = settings.max_event_bytes
+        self.take_formatter(EventFormatter())
+
+    def take_formatter(self, formatter: EventFormatter) -> None:
+        """Make events by this formatter from now on."""
+        self._formatter = formatter
+        # A subclass's own format() has the last word on what an event is.
+        has_own_format = type(formatter).format is not EventFormatter.format
+        self._fields_of_record = self._fields_by_format if has_own_format else formatter.fields
+
+    def take(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
+        """The event's bytes and its contact; None where it ends here. Raises `InvalidEvent`."""
+        fields = self._fields_of_record(record)
+        body = encode_event(fields)
+        if self._before_send is not None:
+            replaced = self._hooked(self._before_send, decode_event(body))
+            if replaced is None:
+                return None
+            fields, body = replaced, encode_event(replaced)
+        if len(body) > self._most_bytes:
+            raise _too_large(fields, len(body), self._most_bytes)
+        if self._is_disabled:
+            self._reporter.ledger.turn_away(dropped="disabled")
+            return None
+        return body, fields.get("external_id") or fields["anonymous_id"]
+
+    def _fields_by_format(self, record: logging.LogRecord) -> dict[str, Any]:
+        fields = without_nulls(decode_fields(self._formatter.format(record)))
+        check_event(fields)
+        return fields
+
+    def _hooked(self, before_send: BeforeSend, event: Event) -> dict[str, Any] | None:
+        """The fields of what the hook makes of an event; None where it drops it, or fails."""
+        result, failure = attempt(before_send, event)
+        if failure is None and isinstance(result, Event):
+            fields = fields_of(result)
+            check_event(fields)
+            return fields
+        if failure is None and result is None:
+            self._reporter.ledger.turn_away(dropped="before_send")
+            return None
+        problem = (
+            f"returned {type(result).__name__}" if failure is None else f"raised {type(failure).__name__}"
+        )
+        about = fields_of(event)
+        message = f"{describe(about)}: dropped, before_send {problem}. It must return an Event or None."
+        self._reporter.turned_away(EventDropped(message, reason="before_send_error", **named(about)), event)
+        return None
+
+
+def _too_large(fields: dict[str, Any], size_bytes: int, most_bytes: int) -> InvalidEvent:
+    return InvalidEvent(
+        f"{describe(fields)}: takes {size_bytes} bytes, and at most {most_bytes} are sent. "
+        "Put less into data, or raise max_event_bytes.",
+        field="data",
+        reason="event_too_large",
+        **named(fields),
+    )
