@@ -261,7 +261,8 @@ def test_03_shutdown_while_the_sender_writes_of_itself(sandbox, run_python, tmp_
         program(SHUT_DOWN, shutdown_timeout_seconds=1), sandbox.url, tmp_path / "log", timeout=30
     )
 
-    assert float(done.stdout) < 1 + 0.5 + 0.5  # the bound, its margin, and a busy machine's share
+    # The bound, its margin, and a busy machine's share; who waits for a lock of ours waits for ever.
+    assert float(done.stdout) < 1 + 0.5 + 3
     assert "Traceback" not in done.stderr
     if trouble == "is well":
         assert numbers(sandbox) == list(range(250))
