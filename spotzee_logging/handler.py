@@ -26,7 +26,7 @@ from spotzee_logging.stats import Ledger, Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
 _TRANSPORT: Final = ("urllib3", "requests")
-_JUST_SECONDS: Final = 1.0
+_JUST_SECONDS: Final = 5.0
 _OURS_OR_TRANSPORT: Final = (LOGGER_NAME, *_TRANSPORT)
 
 
