@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
 import threading
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from spotzee_logging import lifecycle
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """The most that is read of an answer's body; a longer one is cut."""
+
+
+def _no_bound() -> None:
+    """No more than the timeouts allow."""
 
 
 class ApiClient:
@@ -43,10 +47,11 @@ class ApiClient:
         self._lock = threading.RLock()
         self._session: requests.Session | None = None
 
-    def send(self, batch: Batch, most_seconds: float = math.inf) -> Outcome:
+    def send(self, batch: Batch, most_seconds: Callable[[], float | None] = _no_bound) -> Outcome:
         """Try the batch once. Whatever happens on the way is an outcome, not an exception.
 
-        :param most_seconds: a bound for each of the timeouts, where less time is left than they are set to.
+        :param most_seconds: tells how long connecting and waiting may take together, where less time is left than
+            the timeouts allow; asked when the request is about to begin.
         """
         with lifecycle.importing():
             import encodings.idna  # noqa: F401, PLC0415  the first connection would import it
@@ -59,7 +64,7 @@ class ApiClient:
         session, failure = attempt(self._opened)
         if session is None:
             return Outcome(None, f"session gave no requests.Session: {type(failure).__name__}")
-        return self._post(session, batch, key, most_seconds)
+        return self._post(session, batch, key, most_seconds())
 
     def _key(self) -> str:
         """The key of the next request: a callable is asked each time, so that a rotated key needs no restart."""
@@ -86,11 +91,10 @@ class ApiClient:
         # The parent's connections are the parent's: two processes that write into one would mix their events.
         return cast("requests.Session", copy.deepcopy(given) if self._is_forked else given)
 
-    def _post(self, session: requests.Session, batch: Batch, key: str, most_seconds: float) -> Outcome:
+    def _post(self, session: requests.Session, batch: Batch, key: str, most_seconds: float | None) -> Outcome:
         import requests  # noqa: PLC0415  see the class's docstring
         from urllib3.exceptions import HTTPError  # noqa: PLC0415  what reading a body raises
 
-        connect_seconds, read_seconds = self._timeouts
         try:
             with session.post(
                 self._url,
@@ -98,7 +102,7 @@ class ApiClient:
                 headers={**self._headers, "Idempotency-Key": batch.key},
                 # Not a header: requests would let an entry of ~/.netrc replace it.
                 auth=_Bearer(key),
-                timeout=(min(connect_seconds, most_seconds), min(read_seconds, most_seconds)),
+                timeout=self._timeouts if most_seconds is None else _within(most_seconds, *self._timeouts),
                 allow_redirects=False,  # the key would travel
                 stream=True,  # so that no more is read than MAX_ANSWER_BYTES
             ) as response:
@@ -119,6 +123,13 @@ class ApiClient:
         """In a forked child: leave the connections to the parent, without a word to the server."""
         self._is_forked = True
         self._set_up()
+
+
+def _within(seconds: float, connect_seconds: float, read_seconds: float) -> Any:
+    """Both timeouts, and together no more than so long; requests hands it on, which its types do not tell."""
+    from urllib3 import Timeout  # noqa: PLC0415  see ApiClient
+
+    return Timeout(seconds, connect_seconds, read_seconds)
 
 
 def _read_body(response: requests.Response) -> bytes:

@@ -150,10 +150,10 @@ class Delivery:
         """Whether its batch has as many events as it may: more may wait behind it."""
         return len(request.batch.events) >= self.schedule.capacity
 
-    def carry_out(self, request: Request, most_seconds: float = math.inf) -> None:
+    def carry_out(self, request: Request, most_seconds: Callable[[], float | None]) -> None:
         """Send the batch and settle what it comes to.
 
-        :param most_seconds: a bound for each of the timeouts, where less time is left than they are set to.
+        :param most_seconds: tells how long the request may take, where less time is left than its timeouts allow.
         """
         is_settled = False
         try:

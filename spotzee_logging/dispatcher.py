@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import random
 import threading
@@ -274,7 +273,7 @@ class Dispatcher:
             return
         if self._delivery.is_full(request):
             self._start_spare()
-        self._delivery.carry_out(request, self._most_seconds())
+        self._delivery.carry_out(request, self._most_seconds)
 
     def _wait(self, seconds: float) -> bool:
         """Wait for a note; whether one came."""
@@ -299,7 +298,7 @@ class Dispatcher:
             self._threads.add(threading.current_thread())
             return False
 
-    def _most_seconds(self) -> float:
+    def _most_seconds(self) -> float | None:
         """What a request may take on a caller's own thread; on ours it has the timeouts that are set."""
         deadline = self._inline_deadline
-        return math.inf if deadline is None else max(0.001, deadline - self._clock())
+        return None if deadline is None else max(0.001, deadline - self._clock())

