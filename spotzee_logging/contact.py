@@ -60,10 +60,12 @@ class Contact:
             if fields.get("anonymous_id") not in (None, self.anonymous_id):
                 return
         else:
-            fields.update(self._ids())
+            fields.update(self._ids)
         if self.user is not None:
-            fields["user"] = _merged(_thawed(self.user), fields.get("user"))
+            own = fields.get("user")
+            fields["user"] = _thawed(self.user) if own is None else _merged(_thawed(self.user), own)
 
+    @functools.cached_property
     def _ids(self) -> dict[str, Any]:
         ids = (("external_id", self.external_id), ("anonymous_id", self.anonymous_id))
         return {field: value for field, value in ids if value is not None}
@@ -176,7 +178,7 @@ class ContactFilter(logging.Filter):
 
 def contact_of(record: logging.LogRecord) -> Contact:
     """The contact that `ContactFilter` left on the record, else the one bound here."""
-    left = getattr(record, RECORD_ATTRIBUTE, None)
+    left = record.__dict__.get(RECORD_ATTRIBUTE)
     return _current.get() if left is None else _made(**left)
 
 
@@ -229,19 +231,22 @@ def _frozen(user: Any) -> Any:
     """A copy of the profile fields that nobody can change."""
     if not isinstance(user, Mapping):
         return user
-    return MappingProxyType(
-        {
-            key: MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
-            for key, value in user.items()
-        }
-    )
+    frozen = dict(user)
+    data = frozen.get("data")
+    if isinstance(data, Mapping):
+        frozen["data"] = MappingProxyType(dict(data))
+    return MappingProxyType(frozen)
 
 
 def _thawed(user: Any) -> Any:
     """The same as plain dicts: the encoders take them as they are, and they pickle."""
     if not isinstance(user, MappingProxyType):
         return user
-    return {key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in user.items()}
+    thawed = dict(user)
+    data = thawed.get("data")
+    if isinstance(data, MappingProxyType):
+        thawed["data"] = dict(data)
+    return thawed
 
 
 def _differ(inner: str | None, outer: str | None) -> bool:

@@ -110,7 +110,7 @@ class Dispatcher:
             self.deliver_soon()
         if not self._threads:
             self._start()
-        elif self._is_idle or self.buffer.unsealed >= self.schedule.capacity:
+        elif not self._is_noted and (self._is_idle or self.buffer.unsealed >= self.schedule.capacity):
             self.wake()  # full batches are due, and the rest may wait for its age
 
     def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:

@@ -74,7 +74,9 @@ class EventFormatter(BaseJsonFormatter):
         Changes neither the record nor what it holds. Raises `InvalidEvent` where the tag breaks a rule of
         the API, or where there is none.
         """
-        fields = self._tagged(record)
+        tag: Any = record.__dict__.get(TAG)
+        is_common = type(tag) is dict and self._takes_data_as_it_is
+        fields = tag.copy() if is_common else self._tagged(record, tag)
         contact = contact_of(record)
         if contact is not NOBODY:
             fields = without_nulls(fields)
@@ -88,8 +90,7 @@ class EventFormatter(BaseJsonFormatter):
         """The event of a tagged record as one line of JSON. Raises `InvalidEvent` as `fields` does."""
         return encode_event(self.fields(record)).decode()
 
-    def _tagged(self, record: logging.LogRecord) -> dict[str, Any]:
-        tag = getattr(record, TAG, None)
+    def _tagged(self, record: logging.LogRecord, tag: Any) -> dict[str, Any]:
         if isinstance(tag, str):
             return self._of_short_tag(record, tag)
         if isinstance(tag, dict) or isinstance(tag, Mapping):  # noqa: SIM101  Mapping's own test is slow
@@ -107,11 +108,9 @@ class EventFormatter(BaseJsonFormatter):
     def _of_short_tag(self, record: logging.LogRecord, name: str) -> dict[str, Any]:
         attributes: dict[Any, Any] = record.__dict__  # `extra` may hold keys of any type
         reserved = self.reserved_attrs
-        data = {
-            key: value
-            for key, value in attributes.items()
-            if key not in reserved and not (isinstance(key, str) and key[:1] == "_")
-        }
+        # In two steps: the first goes through logging's own two dozen, and asks as little as can be.
+        extras = [key for key in attributes if key not in reserved]
+        data = {key: attributes[key] for key in extras if not (isinstance(key, str) and key[:1] == "_")}
         if not self._takes_data_as_it_is:
             data = self._data(record, data)
         fields: dict[str, Any] = {"name": name, "data": data} if data else {"name": name}

@@ -45,7 +45,7 @@ class Stats:
 
 
 class Ledger:
-    """Keeps the account. Each event enters once and leaves `pending` once, in one step under one lock.
+    """Keeps the account. Each event enters once, and ends once, in one step under one lock; the rest is pending.
 
     The lock is re-entrant: a signal's handler or a `__del__` that logs may come in between.
     """
@@ -58,7 +58,6 @@ class Ledger:
         self._lock = threading.RLock()
         self._accepted = 0
         self._delivered = 0
-        self._pending = 0
         self._requests = 0
         self._retries = 0
         self._rejected: dict[str, int] = {}
@@ -70,7 +69,6 @@ class Ledger:
         """One event is pending."""
         with self._lock:
             self._accepted += 1
-            self._pending += 1
 
     def turn_away(self, *, rejected: str = "", dropped: str = "") -> None:
         """One event came in and ended at once, for the reason given."""
@@ -84,20 +82,17 @@ class Ledger:
     def deliver(self, count: int) -> None:
         """So many pending events were taken over by the API."""
         with self._lock:
-            self._pending -= count
             self._delivered += count
             self._last_delivery_at = datetime.now(timezone.utc)
 
     def reject(self, reason: str, count: int = 1) -> None:
         """So many pending events were refused for good."""
         with self._lock:
-            self._pending -= count
             self._rejected[reason] = self._rejected.get(reason, 0) + count
 
     def drop(self, reason: str, count: int = 1) -> None:
         """So many pending events were given up."""
         with self._lock:
-            self._pending -= count
             self._dropped[reason] = self._dropped.get(reason, 0) + count
 
     def request(self, *, is_retry: bool) -> None:
@@ -117,12 +112,13 @@ class Ledger:
             datetime.now(timezone.utc) + timedelta(seconds=paused_seconds) if paused_seconds else None
         )
         with self._lock:
+            ended = (*self._rejected.values(), *self._dropped.values())
             return Stats(
                 accepted=self._accepted,
                 delivered=self._delivered,
                 rejected=dict(self._rejected),
                 dropped=dict(self._dropped),
-                pending=self._pending,
+                pending=self._accepted - self._delivered - sum(ended),
                 pending_bytes=pending_bytes,
                 in_flight=in_flight,
                 requests=self._requests,
