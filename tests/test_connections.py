@@ -138,7 +138,7 @@ FAULTS = st.one_of(
 
 
 @given(faults=FAULTS, contacts=st.integers(1, 12), capacity=st.integers(2, 20))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_each_contacts_order_holds_whatever_the_server_answers(faults, contacts, capacity):
     """With four connections, through retries, splits, removals and resets: in order, and each event once."""
     rejected, lock = [], threading.Lock()
