@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 """The most that is read of an answer's body; a longer one is cut."""
 
 
-def _no_bound() -> None:
+def no_bound() -> None:
     """No more than the timeouts allow."""
 
 
@@ -47,7 +47,7 @@ class ApiClient:
         self._lock = threading.RLock()
         self._session: requests.Session | None = None
 
-    def send(self, batch: Batch, most_seconds: Callable[[], float | None] = _no_bound) -> Outcome:
+    def send(self, batch: Batch, most_seconds: Callable[[], float | None] = no_bound) -> Outcome:
         """Try the batch once. Whatever happens on the way is an outcome, not an exception.
 
         :param most_seconds: tells how long connecting and waiting may take together, where less time is left than

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spotzee_logging.buffers.base import Batch, Buffer
-from spotzee_logging.client import ApiClient
+from spotzee_logging.client import ApiClient, no_bound
 from spotzee_logging.pace import pace_to
 from spotzee_logging.parking import Parking
 from spotzee_logging.reporting import Reporter
@@ -150,7 +150,7 @@ class Delivery:
         """Whether its batch has as many events as it may: more may wait behind it."""
         return len(request.batch.events) >= self.schedule.capacity
 
-    def carry_out(self, request: Request, most_seconds: Callable[[], float | None]) -> None:
+    def carry_out(self, request: Request, most_seconds: Callable[[], float | None] = no_bound) -> None:
         """Send the batch and settle what it comes to.
 
         :param most_seconds: tells how long the request may take, where less time is left than its timeouts allow.

@@ -128,7 +128,7 @@ process_exit = _Exit()
 
 def register(member: Member) -> None:
     """Have `member` flushed at the exit of the process, and begun anew in a forked child."""
-    global _is_installed, _may_fork_unseen  # noqa: PLW0603  hooks cannot be taken back: once a process
+    global _is_installed, _may_fork_unseen, _pid  # noqa: PLW0603  hooks cannot be taken back: once a process
     _let_settled_orphans_go()
     _may_fork_unseen = hosts.may_fork_in_c()
     with _lock:
@@ -136,6 +136,7 @@ def register(member: Member) -> None:
         if _is_installed:
             return
         _is_installed = True
+        _pid = os.getpid()  # a fork since the import, before there was a member, was none of theirs
         # Runs before logging's own shutdown, which was registered when logging was imported.
         atexit.register(_at_exit)
         hosts.call_at_uwsgis_end(_at_exit)
