@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable
@@ -25,6 +26,10 @@ A near server answers sooner, and one connection serves it faster than several t
 
 SEARCH_AGAIN_SECONDS: Final = 0.05
 """How long until it is looked again for a batch, where all that wait are of contacts whose batch is under way."""
+
+
+TEND_SECONDS: Final = 2.0
+"""How often a buffer is asked to look after itself."""
 
 
 @dataclass(eq=False)
@@ -82,6 +87,7 @@ class Delivery:
         self._ended = threading.Condition()
         self._requests: tuple[Request, ...] = ()
         self._key_changes = 0
+        self._tended_at = -math.inf
 
     def begin_anew(self) -> None:
         """In a forked child: what the parent had under way stays the parent's."""
@@ -106,6 +112,25 @@ class Delivery:
     def in_flight(self) -> int:
         """Events in the requests that are under way."""
         return sum(len(request.batch.events) for request in self._requests)
+
+    def tend(self) -> float:
+        """Have the buffer look after itself where it is time, and tell of what it found; how long until the next."""
+        if not self._buffer.place:
+            return math.inf
+        with self._turn:
+            left = self._tended_at + TEND_SECONDS - self._clock()
+            if left > 0:
+                return left
+            self._tended_at = self._clock()
+        tidings = self._buffer.tend()
+        self._reporter.ledger.recover(tidings.recovered)
+        self._reporter.ledger.unspool(tidings.unspooled)
+        if tidings.lost:
+            self._reporter.ledger.drop("spool_lost", tidings.lost)
+        if tidings.trouble:
+            message = f"{tidings.trouble}. Events that it does not take are held in memory meanwhile"
+            self._reporter.diagnostics.say("spool", logging.WARNING, message)
+        return TEND_SECONDS
 
     def delay_seconds(self) -> float | None:
         """How long until a batch is due: 0 where one is, None where nothing waits to be sent."""
@@ -208,13 +233,14 @@ class Delivery:
         self._settlement.expect_success()
         self.schedule.resume()
 
-    def give_up(self) -> tuple[bytes, ...]:
-        """Let go of every event; the bodies of those that were held."""
+    def give_up(self) -> tuple[int, tuple[bytes, ...]]:
+        """Let go of every event: how many are kept for another process, and the bodies of the others."""
+        kept = self._buffer.keep()
         bodies = tuple(self._buffer.abandon())
         self._parking.begin_anew()
         self._settlement.begin_anew()
         self.notify()
-        return bodies
+        return kept, bodies
 
     def close(self) -> None:
         """Close the connections; the next request opens one again."""

@@ -74,6 +74,8 @@ class Dispatcher:
         self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
         self._set_up()
         lifecycle.register(self)
+        if buffer.has_company:
+            self._start()
 
     def _set_up(self) -> None:
         self._threads: set[threading.Thread] = set()
@@ -82,6 +84,14 @@ class Dispatcher:
         self._is_noted = False
         self._is_idle = False
         self._inline_deadline: float | None = None
+
+    def before_fork(self) -> None:
+        """What must not cross a fork is closed until `after_fork`."""
+        self.buffer.before_fork()
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
+        self.buffer.after_fork()
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's events, connection and account stay the parent's."""
@@ -164,14 +174,19 @@ class Dispatcher:
         self._delivery.set_api_key(api_key)
         self.flush_soon()
 
-    def give_up(self) -> int:
-        """Drop, counted and told of, all that is pending at the end; how many events that is, for a last line."""
-        bodies = self._delivery.give_up()
+    @property
+    def place(self) -> str:
+        """The file that keeps what is pending at the end; "" where that is dropped."""
+        return self.buffer.place
+
+    def give_up(self) -> tuple[int, int]:
+        """Drop, counted and told of, what is pending at the end and kept nowhere; how many are dropped, and kept."""
+        kept, bodies = self._delivery.give_up()
         if self.flush_on_close:
             self.reporter.dropped(bodies, "shutdown", _UNDELIVERED)
         else:
             self.reporter.dropped(bodies, "closed", _CLOSED)
-        return len(bodies)
+        return len(bodies), kept
 
     def _start(self) -> None:
         """Start the first thread, where there is none."""
@@ -248,6 +263,7 @@ class Dispatcher:
 
     def _step(self) -> bool:
         """Wait for what is due next, or deliver it; False where nothing came for so long that it ends."""
+        tend_seconds = self._delivery.tend()
         # Before the buffer is asked: an event that is put after that finds the flag, and leaves a note.
         self._is_idle = True
         delay = self._delivery.delay_seconds()
@@ -255,7 +271,7 @@ class Dispatcher:
             return self._wait(IDLE_SECONDS) or not self._may_end()
         self._is_idle = False
         if delay > 0:
-            self._wait(delay)
+            self._wait(min(delay, tend_seconds))
         else:
             self._deliver_next()
         return True
@@ -293,7 +309,8 @@ class Dispatcher:
             if self._threads:
                 return True
             self._delivery.close()
-            if len(self.buffer) == 0:
+            # Where other processes share the spool, this one takes over from those that die.
+            if len(self.buffer) == 0 and not self.buffer.has_company:
                 return True
             self._threads.add(threading.current_thread())
             return False

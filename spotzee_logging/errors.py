@@ -16,6 +16,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidSettings",
     "MissingExtra",
+    "SpoolError",
     "SpotzeeError",
 ]
 
@@ -85,6 +86,17 @@ class MissingExtra(SpotzeeError, ImportError):
 
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
         return type(self), (self.feature, self.extra)
+
+
+class SpoolError(SpotzeeError, OSError):
+    """A spool cannot be used; the message says why, and what to do. Its file is left as it was.
+
+    :param path: the spool's file.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class EventRejected(SpotzeeError):

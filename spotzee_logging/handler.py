@@ -36,12 +36,13 @@ class SpotzeeHandler(logging.Handler):
     :param api_key: the project's key (`sk_…` or `pk_…`), or a function that gives it, asked for each request;
         None: the variable `SPOTZEE_API_KEY`.
     :param level: records below it are no concern of this handler; a number or a name.
-    :param buffer: where events wait; None: memory, bounded by `max_pending_bytes`.
+    :param buffer: where events wait; None: memory, bounded by `max_pending_bytes`, or the file that is set as
+        `spool`.
     :param settings: any of `Settings`; what is not given comes from the environment, then from defaults.
 
-    Raises `InvalidSettings` where a setting cannot be. Logging to it never raises and never waits, unless
-    `strict` or `overflow="block"` ask for it. A record is tagged by
-    `extra={"spotzee_event": {"name": ..., "external_id": ...}}`, or by a name alone; others pass it by.
+    Raises `InvalidSettings` where a setting cannot be, `SpoolError` where the spool cannot. Logging to it never
+    raises and never waits, unless `strict`, `overflow="block"` or `durability="power"` ask for it. A record is
+    tagged by `extra={"spotzee_event": {"name": ..., "external_id": ...}}`, or by a name alone; others pass it by.
 
     It has a `MemoryHandler`'s habits: `capacity`, `flushLevel` and `flushOnClose` are attributes,
     `shouldFlush(record)` may be overridden, `flush()` and `close()` do what they say there.
@@ -65,7 +66,7 @@ class SpotzeeHandler(logging.Handler):
             remedy = 'Give logging.INFO, "INFO" or a number.'
             raise InvalidSettings(f"level is no level of logging's. {remedy}", setting="level") from error
         self._reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", valid.on_error))
-        self._buffer = _memory_buffer(valid) if buffer is None else buffer
+        self._buffer = _buffer_for(valid) if buffer is None else buffer
         self._dispatcher = Dispatcher(valid, self._buffer, ApiClient(valid), self._reporter)
         self._intake = Intake(valid, self._reporter)
         self._repeats = Repeats()
@@ -209,7 +210,8 @@ class SpotzeeHandler(logging.Handler):
         a logger goes on to work: others' configurations close handlers they do not know. Never raises.
         """
         if not self.flushOnClose:
-            self._dispatcher.give_up()
+            if not self._buffer.place:  # what is in a spool stays there
+                self._dispatcher.give_up()
         elif (self._has_just_missed() or not self.flush()) and lifecycle.may_wait():
             self._say_undelivered()
         if lifecycle.process_exit.has_begun:
@@ -292,8 +294,20 @@ def flush(timeout: float | None = None) -> bool:
     return lifecycle.flush_all(timeout)
 
 
-def _memory_buffer(settings: Settings) -> MemoryBuffer:
-    return MemoryBuffer(settings.max_pending_bytes, drops_oldest=settings.overflow == "drop_oldest")
+def _buffer_for(settings: Settings) -> Buffer:
+    """Where events wait. Raises `SpoolError`."""
+    drops_oldest = settings.overflow == "drop_oldest"
+    if settings.spool is None or settings.disabled:
+        return MemoryBuffer(settings.max_pending_bytes, drops_oldest=drops_oldest)
+    with lifecycle.importing():
+        from spotzee_logging.buffers.sqlite import SqliteBuffer  # noqa: PLC0415  few programs need SQLite
+    return SqliteBuffer(
+        str(settings.spool),
+        settings.spool_max_bytes,
+        drops_oldest=drops_oldest,
+        is_power_safe=settings.durability == "power",
+        max_memory_bytes=settings.max_pending_bytes,
+    )
 
 
 def _is_our_own(record: logging.LogRecord) -> bool:

@@ -39,8 +39,21 @@ class Member(Protocol):
         """Wait until it is delivered, rejected or dropped; whether it is."""
         ...
 
-    def give_up(self) -> int:
-        """Drop, counted, what is still pending; how many events that were."""
+    @property
+    def place(self) -> str:
+        """The file that keeps what is pending at the end; "" where that is dropped."""
+        ...
+
+    def give_up(self) -> tuple[int, int]:
+        """Drop, counted, what is still pending and kept nowhere; how many events are dropped, and kept."""
+        ...
+
+    def before_fork(self) -> None:
+        """Close what must not cross a fork, until `after_fork` or `begin_anew`."""
+        ...
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
         ...
 
     def begin_anew(self) -> None:
@@ -207,11 +220,12 @@ def may_wait() -> bool:
 
 def give_up_on(member: Member) -> None:
     """Drop what the exit's budget was too short for, and say on stderr how many events that is."""
-    undelivered = member.give_up()
+    undelivered, kept = member.give_up()
     # Not through logging: its handlers are being closed, and the line must be seen.
-    if undelivered and sys.stderr is not None:
-        events = "1 event" if undelivered == 1 else f"{undelivered} events"
-        sys.stderr.write(f"spotzee_logging: {events} undelivered at exit\n")
+    for count, where in ((undelivered, "undelivered at exit"), (kept, f"kept in the spool {member.place}")):
+        if count and sys.stderr is not None:
+            events = "1 event" if count == 1 else f"{count} events"
+            sys.stderr.write(f"spotzee_logging: {events} {where}\n")
 
 
 def deliver_before_exit() -> bool:
@@ -246,11 +260,20 @@ def _at_exit() -> None:
     process_exit.finish()
 
 
+_forking: list[Member] = []
+
+
 def _before_fork() -> None:
     _import_lock.acquire()
+    _forking[:] = members()
+    for member in _forking:
+        member.before_fork()
 
 
 def _after_fork_in_parent() -> None:
+    for member in _forking:
+        member.after_fork()
+    _forking.clear()
     # A host that forks in C may have called this hook and not the one before.
     with suppress(RuntimeError):
         _import_lock.release()
@@ -262,6 +285,7 @@ def _after_fork_in_child() -> None:
     _pid = os.getpid()
     _lock = threading.RLock()
     _import_lock = threading.RLock()
+    _forking.clear()
     _orphans.clear()
     process_exit.begin_anew()
     for member in members():

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
@@ -101,6 +102,31 @@ class Settings:
     max_pending_bytes: int = _setting(
         32 * MIB,
         Row("count", "the most that pending events may take in memory", unit="bytes", minimum=KIB),
+    )
+    spool: str | os.PathLike[str] | None = _setting(
+        None,
+        Row(
+            "path",
+            "a file in which events are kept until they are delivered, also past the process's end; one project's",
+            may_be_none=True,
+        ),
+    )
+    durability: str = _setting(
+        "process",
+        Row(
+            "choice",
+            "what events in a spool survive: the process's death, or a power failure too, for which each call waits",
+            choices=("process", "power"),
+        ),
+    )
+    spool_max_bytes: int = _setting(
+        1024 * MIB,
+        Row(
+            "count",
+            "the most that the events in a spool may take, of all processes",
+            unit="bytes",
+            minimum=KIB,
+        ),
     )
     overflow: str = _setting(
         "drop_newest",
@@ -197,8 +223,9 @@ class Settings:
             _refuse("api_key", "is missing", _KEY_REMEDY)
         if self.max_event_bytes + 2 > self.max_batch_bytes:
             _refuse("max_batch_bytes", "is too small for one event of max_event_bytes", "Raise it.")
-        if self.max_event_bytes > self.max_pending_bytes:
-            _refuse("max_pending_bytes", "is smaller than max_event_bytes", "Raise it.")
+        for name in ("max_pending_bytes", "spool_max_bytes"):
+            if self.max_event_bytes > getattr(self, name):
+                _refuse(name, "is smaller than max_event_bytes", "Raise it.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **explicit: Any) -> Settings:
@@ -324,6 +351,13 @@ def _valid_text(name: str, _: Row, value: Any) -> str:
     return value.strip()  # a header must not begin with white space
 
 
+def _valid_path(name: str, _: Row, value: Any) -> str:
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str) or not path.strip() or "\0" in path:
+        _refuse(name, "must be the path of a file", 'Give it as in "events.db".')
+    return str(Path(path).expanduser())
+
+
 def _valid_level(name: str, _: Row, value: Any) -> int:
     level = logging.getLevelName(value) if isinstance(value, str) else value
     if isinstance(level, bool) or not isinstance(level, int):
@@ -424,6 +458,7 @@ _VALIDATORS: Final[Mapping[str, Callable[[str, Row, Any], Any]]] = {
     "seconds": _valid_number,
     "rate": _valid_number,
     "level": _valid_level,
+    "path": _valid_path,
     "callable": _valid_callable,
     "session": _valid_session,
     "flag": _valid_flag,

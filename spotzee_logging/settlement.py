@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
-from spotzee_logging.buffers.base import Batch, Buffer
+from spotzee_logging.buffers.base import Batch, Buffer, Verdict
 from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.parking import Parking
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.schedule import Schedule
+
+KEY_SECONDS: Final = 24 * 60 * 60.0
+"""How long the server remembers a key (contract: "Idempotency")."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,13 @@ class Settlement:
     def _deliver(self, answered: Answered) -> None:
         batch = answered.batch
         self._end(answered)
-        if not self._buffer.ack(batch):
-            return
         refused = _indexes(answered)
-        self._reporter.ledger.deliver(len(batch.events) - len(refused))
+        if not self._buffer.ack(batch, refused, _verdict(answered.outcome)):
+            return
+        self._reporter.ledger.deliver(
+            len(batch.events) - len(refused),
+            is_possibly_repeated=time.time() - batch.sealed_at > KEY_SECONDS,
+        )
         if refused:
             self._tell_rejected([batch.events[index] for index in refused], answered.outcome)
 
@@ -188,11 +196,15 @@ class Settlement:
     def _reject_some(self, answered: Answered, indexes: Sequence[int]) -> None:
         outcome = answered.outcome
         self._end(answered)
-        self._tell_rejected(self._buffer.reject(answered.batch, indexes, outcome.reason), outcome)
+        self._tell_rejected(self._buffer.reject(answered.batch, indexes, _verdict(outcome)), outcome)
 
     def _tell_rejected(self, bodies: Sequence[bytes], outcome: Outcome) -> None:
         self._reporter.ledger.fail(str(outcome))
         self._reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    return Verdict(outcome.reason, str(outcome), outcome.request_id)
 
 
 def _indexes(answered: Answered) -> list[int]:

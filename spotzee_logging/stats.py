@@ -19,12 +19,16 @@ class Stats:
     :param rejected: refused for good, by reason: a word of ours (`invalid_event`, `event_too_large`,
         `formatter_error`) or the `code` of the server's answer.
     :param dropped: given up, by reason: `buffer_full`, `before_send`, `before_send_error`, `disabled`,
-        `closed`, `shutdown`.
+        `closed`, `shutdown`, `spool_lost`.
     :param pending: not yet one of these, those in flight among them.
     :param pending_bytes: what they take in the buffer.
     :param in_flight: of them, in a request that is under way.
     :param requests: requests that were tried.
     :param retries: of them, those that repeated an earlier one.
+    :param recovered: of the accepted, those that were taken over from a process that is gone.
+    :param unspooled: of the accepted, those that were held in memory alone while the spool took none.
+    :param possibly_repeated: of the delivered, those whose key was older than servers remember one: had an
+        earlier request got through, unseen, they would be there twice.
     :param last_error: what the last request that failed met; None before any did.
     :param last_delivery_at: when the API last took events over, in UTC; None before it did.
     :param paused_until: when a paused delivery is tried again, in UTC; None where it is not paused.
@@ -39,6 +43,9 @@ class Stats:
     in_flight: int = 0
     requests: int = 0
     retries: int = 0
+    recovered: int = 0
+    unspooled: int = 0
+    possibly_repeated: int = 0
     last_error: str | None = None
     last_delivery_at: datetime | None = None
     paused_until: datetime | None = None
@@ -60,6 +67,9 @@ class Ledger:
         self._delivered = 0
         self._requests = 0
         self._retries = 0
+        self._recovered = 0
+        self._unspooled = 0
+        self._possibly_repeated = 0
         self._rejected: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
         self._last_error: str | None = None
@@ -70,6 +80,18 @@ class Ledger:
         with self._lock:
             self._accepted += 1
 
+    def recover(self, count: int) -> None:
+        """So many events of a process that is gone are pending here."""
+        with self._lock:
+            self._accepted += count
+            self._pending += count
+            self._recovered += count
+
+    def unspool(self, count: int) -> None:
+        """So many pending events are in memory alone."""
+        with self._lock:
+            self._unspooled += count
+
     def turn_away(self, *, rejected: str = "", dropped: str = "") -> None:
         """One event came in and ended at once, for the reason given."""
         with self._lock:
@@ -79,10 +101,11 @@ class Ledger:
             else:
                 self._dropped[dropped] = self._dropped.get(dropped, 0) + 1
 
-    def deliver(self, count: int) -> None:
+    def deliver(self, count: int, *, is_possibly_repeated: bool = False) -> None:
         """So many pending events were taken over by the API."""
         with self._lock:
             self._delivered += count
+            self._possibly_repeated += count if is_possibly_repeated else 0
             self._last_delivery_at = datetime.now(timezone.utc)
 
     def reject(self, reason: str, count: int = 1) -> None:
@@ -123,6 +146,9 @@ class Ledger:
                 in_flight=in_flight,
                 requests=self._requests,
                 retries=self._retries,
+                recovered=self._recovered,
+                unspooled=self._unspooled,
+                possibly_repeated=self._possibly_repeated,
                 last_error=self._last_error,
                 last_delivery_at=self._last_delivery_at,
                 paused_until=paused_until,

@@ -1,7 +1,9 @@
 """The contract of the buffers, held by every kind of them."""
 
 import json
+import shutil
 import sys
+import tempfile
 import threading
 import time
 
@@ -10,19 +12,38 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from spotzee_logging.buffers.base import Verdict
 from spotzee_logging.buffers.memory import MemoryBuffer
+from spotzee_logging.buffers.sqlite import SqliteBuffer
 
 # A busy machine is no failure.
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PLENTY = 10**9
+REFUSED = Verdict("validation_failed")
 
 
 def memory(max_bytes=PLENTY, *, drops_oldest=False, clock=time.monotonic):
     return MemoryBuffer(max_bytes, drops_oldest=drops_oldest, clock=clock)
 
 
-KINDS = [pytest.param(memory, id="memory")]
+class InAFolderOfItsOwn(SqliteBuffer):
+    """A spool of which nothing is left when it is closed."""
+
+    def __init__(self, *arguments, **options):
+        self.folder = tempfile.mkdtemp()
+        super().__init__(f"{self.folder}/events.db", *arguments, **options)
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def sqlite(max_bytes=PLENTY, *, drops_oldest=False, clock=time.monotonic):
+    return InAFolderOfItsOwn(max_bytes, drops_oldest=drops_oldest, clock=clock)
+
+
+KINDS = [pytest.param(memory, id="memory"), pytest.param(sqlite, id="sqlite")]
 """Every kind of buffer: a function of `max_bytes`, `drops_oldest` and `clock`. A new kind joins here."""
 
 
@@ -203,7 +224,7 @@ def test_rejected_events_leave_and_the_rest_is_a_new_batch(make_buffer):
     buffer = filled(make_buffer(), 5)
     batch = take(buffer, 4)
 
-    left = buffer.reject(batch, [2, 0], "validation_failed")
+    left = buffer.reject(batch, [2, 0], REFUSED)
 
     assert numbers(left) == [0, 2]
     assert state(buffer) == (3, 24, 1, True)
@@ -219,7 +240,7 @@ def test_a_batch_may_be_rejected_whole(make_buffer):
     buffer = filled(make_buffer(), 3)
     batch = take(buffer, 2)
 
-    assert numbers(buffer.reject(batch, range(2), "validation_failed")) == [0, 1]
+    assert numbers(buffer.reject(batch, range(2), REFUSED)) == [0, 1]
     assert state(buffer) == (1, 8, 1, False)
 
 
@@ -228,7 +249,7 @@ def test_where_no_event_is_rejected_the_batch_stays_itself(make_buffer):
     buffer = filled(make_buffer(), 2)
     batch = take(buffer)
 
-    assert list(buffer.reject(batch, [], "validation_failed")) == []
+    assert list(buffer.reject(batch, [], REFUSED)) == []
     assert take(buffer).key == batch.key
 
 
@@ -239,7 +260,7 @@ def test_an_event_that_a_batch_has_not_cannot_be_rejected(make_buffer, indexes):
     batch = take(buffer)
 
     with pytest.raises(ValueError):
-        buffer.reject(batch, indexes, "validation_failed")
+        buffer.reject(batch, indexes, REFUSED)
 
     assert state(buffer) == (2, 16, 0, False)
     assert buffer.ack(batch) is True
@@ -250,7 +271,7 @@ def test_what_is_held_no_more_is_nobodys(make_buffer):
     buffer = filled(make_buffer(), 8)
     acked, rejected, split, released = take(buffer, 2), take(buffer, 2), take(buffer, 2), take(buffer, 2)
     buffer.ack(acked)
-    buffer.reject(rejected, [0, 1], "r")
+    buffer.reject(rejected, [0, 1], REFUSED)
     buffer.split(split, [[0], [1]])
     buffer.release(released)
     before = state(buffer)
@@ -259,7 +280,7 @@ def test_what_is_held_no_more_is_nobodys(make_buffer):
         assert buffer.ack(batch) is False
         assert buffer.release(batch) is False
         assert list(buffer.split(batch, [[0], [1]])) == []
-        assert list(buffer.reject(batch, [0], "r")) == []
+        assert list(buffer.reject(batch, [0], REFUSED)) == []
 
     assert state(buffer) == before == (4, 32, 0, True)
 
@@ -497,7 +518,7 @@ def test_every_way_out_makes_room_for_a_call_that_blocks(make_buffer, how):
     waiting.start()
 
     if how == "reject":
-        buffer.reject(batch, [0], "r")
+        buffer.reject(batch, [0], REFUSED)
     else:
         buffer.abandon()
     waiting.join(30)
@@ -592,6 +613,7 @@ def test_a_put_at_any_line_of_another_call_is_held_too(make_buffer):
             assert buffer.ack(batch)
         assert state(buffer) == (0, 0, 0, False), line
         assert buffer.oldest == 4
+        buffer.close()
         line += 1
     assert line > 20
 
@@ -758,7 +780,7 @@ class BufferMachine(RuleBasedStateMachine):
     def reject(self, data):
         batch, events = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
         indexes = data.draw(st.sets(st.integers(0, len(events) - 1), min_size=1))
-        left = self.buffer.reject(batch, indexes, "r")
+        left = self.buffer.reject(batch, indexes, REFUSED)
         assert list(left) == [each[0] for index, each in enumerate(events) if index in indexes]
         kept = [each for index, each in enumerate(events) if index not in indexes]
         if kept:

@@ -20,6 +20,7 @@ EVERY_KIND = [
     errors.InvalidEvent("what happened", field="user.timezone", **ABOUT),
     errors.InvalidSettings("what happened", setting="capacity"),
     errors.MissingExtra("The sandbox", "sandbox"),
+    errors.SpoolError("what happened", path="events.db"),
     errors.EventRejected("what happened", **ABOUT),
     errors.EventDropped("what happened", **ABOUT),
 ]
@@ -47,6 +48,7 @@ def test_one_except_catches_them_all(error):
         (errors.InvalidEvent, ValueError),
         (errors.InvalidSettings, ValueError),
         (errors.MissingExtra, ImportError),
+        (errors.SpoolError, OSError),
     ],
 )
 def test_an_error_is_also_what_a_caller_would_catch(kind, builtin):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from spotzee_logging.encoding import join_events
 
@@ -22,6 +23,7 @@ class Batch:
     :param key: its `Idempotency-Key`.
     :param position: of its first event among all that were put.
     :param body: the JSON array of the events.
+    :param sealed_at: when, in seconds since 1970: a server remembers a key for a time, restarts or not.
     """
 
     events: tuple[bytes, ...]
@@ -29,12 +31,49 @@ class Batch:
     key: str
     position: int
     body: bytes
+    sealed_at: float
+
+
+class Verdict(NamedTuple):
+    """Why events are refused for good.
+
+    :param reason: the word that they are counted under.
+    :param why: the answer, with the server's words.
+    :param request_id: the server's name for the request.
+    """
+
+    reason: str
+    why: str = ""
+    request_id: str | None = None
+
+
+NO_VERDICT: Final = Verdict("")
+
+
+class Tidings(NamedTuple):
+    """What a buffer has found while it tended itself; counts are of events, since it was last asked.
+
+    :param recovered: taken over from processes that are gone; they are held now.
+    :param unspooled: put into memory alone, because the disk did not take them.
+    :param lost: held before, and gone now with a file that somebody else deleted or cut.
+    :param trouble: what the disk's trouble is; "" where there is none.
+    """
+
+    recovered: int = 0
+    unspooled: int = 0
+    lost: int = 0
+    trouble: str = ""
 
 
 def seal(events: Iterable[bytes], position: int, contacts: Iterable[Hashable] = ()) -> Batch:
-    """A batch of these events under a new key: 32 hexadecimal digits, random, safe across forks."""
+    """A batch of these events under a new key."""
     sealed = tuple(events)
-    return Batch(sealed, tuple(contacts), os.urandom(16).hex(), position, join_events(sealed))
+    return Batch(sealed, tuple(contacts), new_key(), position, join_events(sealed), time.time())
+
+
+def new_key() -> str:
+    """32 hexadecimal digits, random, safe across forks."""
+    return os.urandom(16).hex()
 
 
 def part_of(batch: Batch, indexes: Sequence[int]) -> Batch:
@@ -120,8 +159,11 @@ class Buffer(Protocol):
         """
         ...
 
-    def ack(self, batch: Batch) -> bool:
-        """The batch was delivered, its events leave; False where it is held no more."""
+    def ack(self, batch: Batch, refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT) -> bool:
+        """The batch was delivered, its events leave; False where it is held no more.
+
+        :param refused: the indexes of those that the server took over only to refuse, by the `verdict`.
+        """
         ...
 
     def release(self, batch: Batch) -> bool:
@@ -135,12 +177,38 @@ class Buffer(Protocol):
         """
         ...
 
-    def reject(self, batch: Batch, indexes: Iterable[int], reason: str) -> Sequence[Body]:
+    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:
         """The events at these indexes leave; the rest, if any, is a new batch, to be taken first.
 
         Gives the events that left, in their order: none where the batch is held no more. Where none is to
         leave, the batch is released as it is. Raises ValueError for an index that the batch has not.
         """
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where the events are kept when the process is gone, a file's path; "" where they are not."""
+        ...
+
+    @property
+    def has_company(self) -> bool:
+        """Whether other processes have, or have left, events at the same place."""
+        ...
+
+    def tend(self) -> Tidings:
+        """Look after what is not the events' coming and going: to be called every few seconds."""
+        ...
+
+    def keep(self) -> int:
+        """Let go of every event that is kept for another process to deliver; how many those are."""
+        ...
+
+    def before_fork(self) -> None:
+        """Nothing that must not cross a fork is open from here on, until `after_fork` or `begin_anew`."""
+        ...
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
         ...
 
     def abandon(self) -> Sequence[Body]:

@@ -9,7 +9,17 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from spotzee_logging.buffers.base import Batch, Body, check_groups, check_indexes, part_of, seal
+from spotzee_logging.buffers.base import (
+    NO_VERDICT,
+    Batch,
+    Body,
+    Tidings,
+    Verdict,
+    check_groups,
+    check_indexes,
+    part_of,
+    seal,
+)
 from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
 
 MOST_DEFERRED: Final = 1_000
@@ -116,7 +126,12 @@ class MemoryBuffer:
                 self._taken.append(batch)
             return batch
 
-    def ack(self, batch: Batch) -> bool:
+    def ack(
+        self,
+        batch: Batch,
+        refused: Sequence[int] = (),  # noqa: ARG002
+        verdict: Verdict = NO_VERDICT,  # noqa: ARG002
+    ) -> bool:
         with self._lock:
             if batch not in self._taken:
                 return False
@@ -131,7 +146,7 @@ class MemoryBuffer:
         check_groups(batch, groups)
         return self._replace(batch, [part_of(batch, group) for group in groups if group])
 
-    def reject(self, batch: Batch, indexes: Iterable[int], reason: str) -> Sequence[Body]:  # noqa: ARG002
+    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:  # noqa: ARG002
         leaving = check_indexes(batch, indexes)
         if not leaving:
             self.release(batch)
@@ -154,6 +169,27 @@ class MemoryBuffer:
             self._taken.clear()
             self._free(held)
             return held
+
+    @property
+    def place(self) -> str:
+        return ""
+
+    @property
+    def has_company(self) -> bool:
+        return False
+
+    def tend(self) -> Tidings:
+        return Tidings()
+
+    def keep(self) -> int:
+        """Memory ends with the process."""
+        return 0
+
+    def before_fork(self) -> None:
+        """Memory may cross a fork."""
+
+    def after_fork(self) -> None:
+        """Nothing was closed."""
 
     def close(self) -> None:
         """Nothing to free: the events are the process's own memory."""

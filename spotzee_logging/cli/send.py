@@ -69,6 +69,7 @@ def send(ctx: click.Context, file: BinaryIO, base_url: str | None, timeout_secon
         "overflow": "block",
         "block_timeout_seconds": timeout_seconds,
         "strict": False,
+        "spool": None,  # what is undelivered is told of, and not kept: the lines are in their file still
         **({} if base_url is None else {"base_url": base_url}),
     }
     with _no_diagnostics():

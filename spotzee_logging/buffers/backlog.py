@@ -1,0 +1,228 @@
+"""The events of one journal that are in no batch: passed over, read, in its files, and in memory where those fail."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from spotzee_logging.buffers.base import Body
+from spotzee_logging.buffers.journal import Journal, Line, framed
+
+MOST_PASSED: Final = 1_000
+"""Events of busy contacts that are passed over in search of others': the bound of one search."""
+
+MOST_PASSED_BYTES: Final = 4 * 1024 * 1024  # 4 MiB
+"""The same in bytes, since the bodies of such events are held."""
+
+FOREIGN_POSITION: Final = -1
+"""Of events that were put elsewhere: they are older than all that were put here."""
+
+_NO_ADDRESS: Final = -1
+_GLANCE_BYTES: Final = 4 * 1024
+
+
+class Waiting(NamedTuple):
+    """An event that is in no batch; its address is -1 where it is in memory alone."""
+
+    position: int
+    contact: int
+    body: Body
+    address: int
+
+
+class Backlog:
+    """Gives the events of a journal in order, once each; holds few of their bodies, however many there are.
+
+    :param journal: where they are.
+    :param position: of the next event that is appended; None where they were put by another process.
+    :param scanned: the address to read on from.
+
+    Not for several threads at a time, though a signal's handler may append in the midst of any call.
+    """
+
+    def __init__(self, journal: Journal, position: int | None = None, scanned: int = 0) -> None:
+        self.journal = journal
+        self.position = position
+        self.bytes = 0
+        self.in_memory_bytes = 0
+        self._passed: deque[Waiting] = deque()
+        self._read: deque[Line] = deque()
+        self._read_to = scanned
+        self._unread = 0
+        self._unread_bytes = 0
+        self._in_memory: deque[tuple[int, Body]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._passed) + self._unseen
+
+    @property
+    def _unseen(self) -> int:
+        return len(self._read) + self._unread + len(self._in_memory)
+
+    @property
+    def is_all_seen(self) -> bool:
+        """Whether every event that is left was passed over."""
+        return not self._unseen
+
+    @property
+    def in_memory(self) -> int:
+        """Events that the journal did not take."""
+        return len(self._in_memory)
+
+    @property
+    def contacts(self) -> set[int]:
+        """Whose events were passed over."""
+        return {waiting.contact for waiting in self._passed}
+
+    @property
+    def end(self) -> int:
+        """The position of the next event that is put."""
+        return FOREIGN_POSITION if self.position is None else self.position
+
+    @property
+    def first_position(self) -> int:
+        """The position of the oldest event; of the next one where there is none."""
+        return self._passed[0].position if self._passed else self._first_unseen()
+
+    def _first_unseen(self) -> int:
+        return FOREIGN_POSITION if self.position is None else self.position - self._unseen
+
+    @property
+    def scanned(self) -> int:
+        """Up to which address every event has been given, but for those at the `passed` ones."""
+        return self._read[0].address if self._read else self._read_to
+
+    @property
+    def passed(self) -> Sequence[int]:
+        """The addresses of the events that were passed over."""
+        return [waiting.address for waiting in self._passed if waiting.address != _NO_ADDRESS]
+
+    def add_written(self, body: Body) -> None:
+        """The journal has one more event."""
+        self._wrote(body)
+        self._count(body)
+
+    def add_in_memory(self, contact: int, body: Body) -> None:
+        """Hold an event that the journal did not take, and all that come while there are such."""
+        self._in_memory.append((contact, body))
+        self.in_memory_bytes += len(body)
+        self._count(body)
+
+    def _count(self, body: Body) -> None:
+        self.bytes += len(body)
+        if self.position is not None:
+            self.position += 1
+
+    def _wrote(self, body: Body) -> None:
+        self._unread += 1
+        self._unread_bytes += len(body)
+
+    def write_back(self, most_events: int) -> None:
+        """Give the journal what it did not take before. Raises OSError where it still does not."""
+        for _ in range(min(most_events, len(self._in_memory))):
+            contact, body = self._in_memory[0]
+            self.journal.append(framed(contact, body))
+            self._in_memory.popleft()
+            self.in_memory_bytes -= len(body)
+            self._wrote(body)
+
+    def drain_memory(self) -> list[tuple[int, Body]]:
+        """Take out what is in memory alone: contact and event."""
+        drained, self._in_memory = list(self._in_memory), deque()
+        self.bytes -= self.in_memory_bytes
+        self.in_memory_bytes = 0
+        if self.position is not None:
+            self.position -= len(drained)
+        return drained
+
+    def recall(self, passed: Sequence[int]) -> int:
+        """Find what a process before this one has left; how many events that is. Raises OSError."""
+        for address in passed:
+            lines, _ = self.journal.read(address, _GLANCE_BYTES)
+            if lines and lines[0].address == address:
+                self._passed.append(Waiting(FOREIGN_POSITION, lines[0].contact, lines[0].body, address))
+                self.bytes += len(lines[0].body)
+        address = self._read_to
+        while True:
+            lines, following = self.journal.read(address)
+            for line in lines:
+                self.add_written(line.body)
+            if following == address:
+                return len(self)
+            address = following
+
+    def choose(self, busy: Collection[Hashable], max_events: int, max_bytes: int) -> list[Waiting]:
+        """Take out the oldest events whose contacts are not busy, as many as one batch may have."""
+        chosen: list[Waiting] = []
+        passed: list[Waiting] = []
+        size, passed_bytes = -1, 0  # the first event has no comma before it
+        try:
+            for waiting in self._in_order():
+                if waiting.contact in busy:
+                    passed.append(waiting)
+                    passed_bytes += len(waiting.body)
+                    if len(passed) >= MOST_PASSED or passed_bytes >= MOST_PASSED_BYTES:
+                        break
+                    continue
+                size += len(waiting.body) + 1
+                if chosen and size > max_bytes:
+                    passed.append(waiting)
+                    break
+                chosen.append(waiting)
+                if len(chosen) == max_events:
+                    break
+        finally:
+            self.put_back(passed)
+        for waiting in chosen:
+            self.bytes -= len(waiting.body)
+        return chosen
+
+    def pop(self) -> Waiting | None:
+        """Take out the oldest event, if there is one."""
+        return next(self._in_order(), None)
+
+    def drain(self) -> list[Waiting]:
+        """Take out all events."""
+        self.bytes = 0
+        return list(self._in_order())
+
+    def put_back(self, taken: Sequence[Waiting]) -> None:
+        """Have what was just taken out, and not counted as gone, at the beginning again."""
+        self._passed.extendleft(reversed(taken))
+
+    def _in_order(self) -> Iterator[Waiting]:
+        while self._passed:
+            yield self._passed.popleft()
+        while self._read or self._refill():
+            position = self._first_unseen()
+            line = self._read.popleft()
+            yield Waiting(position, line.contact, line.body, line.address)
+        while self._in_memory:
+            position = self._first_unseen()
+            contact, body = self._in_memory.popleft()
+            self.in_memory_bytes -= len(body)
+            yield Waiting(position, contact, body, _NO_ADDRESS)
+
+    def _refill(self) -> bool:
+        """Read on; whether there was something."""
+        while self._unread > 0:
+            lines, following = self.journal.read(self._read_to)
+            if following == self._read_to:
+                return False
+            self._read_to = following
+            self._read.extend(lines)
+            self._unread -= len(lines)
+            self._unread_bytes -= sum(len(line.body) for line in lines)
+            if lines:
+                return True
+        return False
+
+    def write_off(self) -> int:
+        """Let go of events that were written and are in no file any more; how many those are."""
+        if self._read or self._unread <= 0 or self.journal.read(self._read_to)[1] != self._read_to:
+            return 0
+        lost, self._unread = self._unread, 0
+        self.bytes -= self._unread_bytes
+        self._unread_bytes = 0
+        return lost

@@ -1,0 +1,223 @@
+"""The file that a caller's thread writes: one event a line, behind what was written before.
+
+A line is a line break, a checksum and the event's contact, eight hexadecimal digits each, and the JSON. The
+break comes first: whatever a killed process or a full disk left half written before it is a line of its own,
+which its checksum tells from a good one.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import glob
+import os
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from spotzee_logging.buffers.base import Body
+
+SEGMENT_BYTES: Final = 8 * 1024 * 1024  # 8 MiB
+"""What one file takes before the next begins: a file is deleted as soon as all its events are sealed."""
+
+READ_BYTES: Final = 256 * 1024  # 256 KiB
+"""What is read at a time, and held as bodies."""
+
+_SUFFIX: Final = ".journal"
+_OPEN_FLAGS: Final = (
+    os.O_RDWR
+    | os.O_APPEND
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+class Line(NamedTuple):
+    """An event as it was read; its address counts the bytes of the whole journal, files that are gone too."""
+
+    address: int
+    contact: int
+    body: Body
+
+
+def contact_of(key: str) -> int:
+    """A contact as the journal has it: short, and the same in every process."""
+    return crc32(key.encode(errors="surrogatepass"))
+
+
+def framed(contact: int, body: Body) -> bytes:
+    """A line with one event."""
+    if b"\n" in body:
+        body = body.replace(b"\n", b" ")  # in JSON, a bare line break stands between tokens only
+    line = b"%08x%b" % (contact, body)
+    return b"\n%08x%b" % (crc32(line), line)
+
+
+class Journal:
+    """A row of files, `STEM.ADDRESS.journal`; the last is written to, at its end only, by one process.
+
+    :param stem: the files' path, up to the address.
+    :param is_synced: whether an append also waits for the disk.
+
+    Nothing is opened before the first append. Not for several threads at a time. Raises OSError.
+    """
+
+    def __init__(self, stem: str, *, is_synced: bool = False) -> None:
+        self.stem = stem
+        self._is_synced = is_synced
+        self._starts = sorted(_starts(stem)) if stem else []
+        self._fd: int | None = None
+        self._size = 0
+        self._reading: tuple[int, int] | None = None
+
+    @property
+    def start(self) -> int:
+        """The address of the first byte that there is."""
+        return self._starts[0] if self._starts else 0
+
+    def append(self, line: bytes) -> None:
+        """Write a line, as `framed` made it; when this returns, the end of the process cannot harm it."""
+        fd = self._fd
+        if fd is None or self._size >= SEGMENT_BYTES:
+            fd = self._begin_segment()
+        written = os.write(fd, line)
+        self._size += written
+        if written < len(line):
+            # What was written stays, as a broken line: a signal's handler may have written behind it.
+            raise OSError(f"only {written} of {len(line)} bytes could be written")
+        if self._is_synced:
+            _sync(fd)
+
+    def _begin_segment(self) -> int:
+        start = self._end()
+        path = self._path(start)
+        fd = os.open(path, _OPEN_FLAGS, 0o600)
+        if self._is_synced:
+            _sync_folder(path)
+        previous, self._fd, self._size = self._fd, fd, 0
+        self._starts.append(start)
+        if previous is not None:
+            os.close(previous)
+        return fd
+
+    def _end(self) -> int:
+        """Behind the last byte that there is; an address is never used twice, also where a file was cut."""
+        if not self._starts:
+            return 0
+        start = self._starts[-1]
+        size = os.stat(self._path(start)).st_size if self._fd is None else os.fstat(self._fd).st_size
+        return start + max(size, self._size, 1)
+
+    def read(self, address: int, least_bytes: int = READ_BYTES) -> tuple[list[Line], int]:
+        """Some of the good lines from an address on, and the address to go on from.
+
+        That is the same address where there is nothing more.
+        """
+        index = max(0, bisect.bisect_right(self._starts, address) - 1)
+        if not self._starts:
+            return [], address
+        start = self._starts[index]
+        address = max(address, start)
+        fd = self._reader(start)
+        os.lseek(fd, address - start, os.SEEK_SET)
+        data = _read(fd, least_bytes)
+        if len(data) == least_bytes:
+            cut = data.rfind(b"\n")
+            if cut <= 0:
+                return self.read(address, least_bytes * 2)
+            return list(_parsed(data[:cut], address)), address + cut
+        following = self._starts[index + 1] if index + 1 < len(self._starts) else address + len(data)
+        return list(_parsed(data, address)), following
+
+    def _reader(self, start: int) -> int:
+        if start == self._starts[-1] and self._fd is not None:
+            return self._fd  # its file may be gone, and is readable still
+        if self._reading is None or self._reading[0] != start:
+            self._stop_reading()
+            flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+            self._reading = start, os.open(self._path(start), flags)
+        return self._reading[1]
+
+    def _stop_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            os.close(reading[1])
+
+    def is_in_place(self) -> bool:
+        """Whether what is written now is still what stands under its name, as long as it was made."""
+        if self._fd is None:
+            return True
+        held = os.fstat(self._fd)
+        try:
+            there = os.stat(self._path(self._starts[-1]))
+        except OSError:
+            return False
+        return os.path.samestat(held, there) and held.st_size >= self._size
+
+    def free(self, address: int) -> None:
+        """Delete the files that lie wholly before an address, but for the one that is written to."""
+        while len(self._starts) > 1 and self._starts[1] <= address:
+            if self._reading is not None and self._reading[0] == self._starts[0]:
+                self._stop_reading()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(self._starts[0]))
+            self._starts.pop(0)
+
+    def remove(self) -> None:
+        """Delete all files."""
+        self.close()
+        for start in self._starts:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path(start))
+        self._starts.clear()
+
+    def close(self) -> None:
+        """Close what is open, and let the files be."""
+        self._stop_reading()
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def _path(self, start: int) -> str:
+        return f"{self.stem}.{start:012x}{_SUFFIX}"
+
+
+def _starts(stem: str) -> Iterator[int]:
+    for path in glob.glob(f"{glob.escape(stem)}.*{_SUFFIX}"):
+        with contextlib.suppress(ValueError):
+            yield int(path[len(stem) + 1 : -len(_SUFFIX)], 16)
+
+
+def _read(fd: int, most_bytes: int) -> bytes:
+    """So many bytes, or fewer at the end of the file only."""
+    pieces = []
+    while most_bytes and (piece := os.read(fd, most_bytes)):
+        pieces.append(piece)
+        most_bytes -= len(piece)
+    return b"".join(pieces)
+
+
+def _parsed(data: bytes, address: int) -> Iterator[Line]:
+    pieces = data.split(b"\n")
+    address += len(pieces[0])  # what stands before the first break is no line, or the rest of a broken one
+    for piece in pieces[1:]:
+        try:
+            is_good = int(piece[:8], 16) == crc32(piece[8:])
+            if is_good:
+                yield Line(address, int(piece[8:16], 16), piece[16:])
+        except ValueError:
+            pass  # no checksum: a line that was not finished
+        address += 1 + len(piece)
+
+
+def _sync_folder(path: str) -> None:
+    if os.name != "posix":
+        return  # elsewhere a folder cannot be opened
+    fd = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

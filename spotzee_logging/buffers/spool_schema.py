@@ -1,0 +1,71 @@
+"""What a spool's file looks like, and which files are none. No file is changed to find out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from spotzee_logging.errors import SpoolError
+
+APPLICATION_ID: Final = int.from_bytes(b"spzs", "big")
+"""What SQLite keeps in the file for us to know it by."""
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (
+    (
+        # `scanned`: up to which address of its journal an owner's events are sealed or gone, but for those at
+        # the addresses in `passed`. `events` and `bytes`: what it holds in all, sealed or not.
+        """CREATE TABLE owners (
+            token TEXT PRIMARY KEY, machine TEXT NOT NULL, pid INTEGER NOT NULL, lease_until REAL NOT NULL,
+            scanned INTEGER NOT NULL, passed TEXT NOT NULL, events INTEGER NOT NULL, bytes INTEGER NOT NULL)""",
+        # `rank` orders an owner's batches; the parts of one begin with its own. `sizes` tells the events of the
+        # body, `contacts` whose they are.
+        """CREATE TABLE batches (
+            key TEXT PRIMARY KEY, owner TEXT NOT NULL, rank TEXT NOT NULL, sealed_at REAL NOT NULL,
+            sizes TEXT NOT NULL, contacts TEXT NOT NULL, body BLOB NOT NULL)""",
+        "CREATE INDEX batches_in_order ON batches (owner, rank)",
+    ),
+    (
+        """CREATE TABLE rejected (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, rejected_at REAL NOT NULL, reason TEXT NOT NULL,
+            why TEXT NOT NULL, request_id TEXT, body BLOB NOT NULL)""",
+    ),
+)
+"""What each version adds to the one before it; the first makes the tables of an empty file."""
+
+VERSION: Final = len(MIGRATIONS)
+
+_MAGIC: Final = b"SQLite format 3\x00"
+_HEADER_BYTES: Final = 100
+_OTHER_FILE: Final = "Give spool= another path, or move that file away."
+
+
+def check_file(path: str) -> bool:
+    """Whether a file is a spool of ours, of this version or an older one; False where it is empty or missing.
+
+    Raises `SpoolError` where it is anything else, or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SpoolError(f"the spool {path} cannot be read: {error.strerror}", path=path) from error
+    if not header:
+        return False
+    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+        raise SpoolError(f"{path} is no spool, and no SQLite database. {_OTHER_FILE}", path=path)
+    check_ids(path, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big"))
+    return True
+
+
+def check_ids(path: str, application_id: int, version: int) -> None:
+    """Raises `SpoolError` where a database is another program's, or a newer version's."""
+    if application_id != APPLICATION_ID:
+        raise SpoolError(f"{path} is the database of another program. {_OTHER_FILE}", path=path)
+    if version > VERSION:
+        raise SpoolError(
+            f"the spool {path} was made by a newer spotzee_logging (its version is {version}, known are "
+            f"1 to {VERSION}). Update this one, or give spool= another path.",
+            path=path,
+        )

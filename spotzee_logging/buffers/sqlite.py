@@ -1,0 +1,445 @@
+"""The durable buffer: events survive the process, the outage and kill -9, in a file that processes share."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from spotzee_logging.buffers.backlog import Waiting
+from spotzee_logging.buffers.base import (
+    NO_VERDICT,
+    Batch,
+    Body,
+    Tidings,
+    Verdict,
+    check_groups,
+    check_indexes,
+    part_of,
+    seal,
+)
+from spotzee_logging.buffers.claim import Claim, Sealed, held_as, loaded, take_over_the_dead
+from spotzee_logging.buffers.journal import contact_of
+from spotzee_logging.buffers.owners import tokens_beside
+from spotzee_logging.buffers.spool_store import SpoolStore
+from spotzee_logging.buffers.write_behind import WriteBehind
+from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
+from spotzee_logging.errors import SpoolError
+
+MEMORY_BYTES: Final = 32 * 1024 * 1024  # 32 MiB
+_WRITTEN_BACK_AT_ONCE: Final = 100
+
+
+class SqliteBuffer:
+    """Holds events on disk; see `Buffer` for the contract.
+
+    :param path: the spool's file; processes of one host may share it.
+    :param max_bytes: the most that all its events may take, as JSON, those of other processes among them.
+    :param drops_oldest: whether, when full, the oldest event of this process that is in no batch makes room
+        for a new one; else the new one is dropped.
+    :param is_power_safe: whether events survive a power failure too; each put waits for the disk then.
+    :param max_memory_bytes: the most that is held in memory while the disk is in trouble.
+    :param clock: monotonic seconds.
+
+    A put appends a line to a journal of this process, and no more. What is taken from there is sealed in a
+    database, with how far the journal is read, in one transaction. Raises `SpoolError` where the file is no
+    spool or cannot be used; no later trouble raises.
+
+    Batches change under one lock, which is held over the database's work; what waits changes under another,
+    the door, which callers meet, and which is not. Both are re-entrant.
+    """
+
+    def __init__(  # noqa: PLR0913  named, and most have a default
+        self,
+        path: str,
+        max_bytes: int,
+        *,
+        drops_oldest: bool = False,
+        is_power_safe: bool = False,
+        max_memory_bytes: int = MEMORY_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.place = os.path.abspath(path)
+        self._max_bytes = max_bytes
+        self._max_memory_bytes = max_memory_bytes
+        self._drops_oldest = drops_oldest
+        self._is_power_safe = is_power_safe
+        self._clock = clock
+        self._set_up()
+        self._store.open()
+        self.has_company = bool(self._others())
+        # Opened again when it is needed: a server that forks its workers in C has no connection open then.
+        self._store.close()
+
+    def _set_up(self) -> None:
+        self._lock = threading.RLock()
+        self._door = threading.RLock()
+        self._room = threading.Condition(self._door)
+        self._store = SpoolStore(self.place, is_power_safe=self._is_power_safe)
+        self.has_company = False
+        self._bytes_elsewhere = 0
+        self._tidings = Tidings()
+        self._trouble = ""
+        self._hold_nothing(position=0)
+
+    def _hold_nothing(self, position: int) -> None:
+        self._behind = WriteBehind(self._store, self._door)
+        self._own = Claim.begin(self.place, position, is_synced=self._is_power_safe)
+        self._older: list[Claim] = []
+        self._released: deque[Sealed] = deque()
+        self._taken: dict[Batch, Sealed] = {}
+        self._events = self._bytes = self._unsealed = 0
+        # (position, time): whatever is put from that position on is put after that time.
+        self._marks: deque[tuple[int, float]] = deque()
+
+    def __len__(self) -> int:
+        return self._events
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    @property
+    def unsealed(self) -> int:
+        return self._unsealed
+
+    @property
+    def has_sealed(self) -> bool:
+        return bool(self._released)
+
+    @property
+    def position(self) -> int:
+        return self._own.backlog.end
+
+    @property
+    def oldest(self) -> int:
+        with self._lock, self._door:
+            waiting = [claim.backlog.first_position for claim in self._claims() if len(claim.backlog)]
+            return min(*waiting, *(held.position for held in self._sealed()), self.position, self.position)
+
+    @property
+    def oldest_put_at(self) -> float | None:
+        with self._door:
+            if any(len(claim.backlog) for claim in self._older):
+                return -math.inf  # by another process, or long ago
+            return self._marks[0][1] if len(self._own.backlog) else None
+
+    def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
+        dropped: Sequence[Body] = ()
+        size = len(body)
+        contact = contact_of(key)
+        with self._door:
+            if not self._has_room(size):
+                dropped = self._make_room(size, wait_seconds)
+                if not self._has_room(size):
+                    return [*dropped, body]
+            if self._own.backlog.is_all_seen:
+                self._mark()
+            failure = self._own.append(contact, body)
+            if failure is not None:
+                self._trouble = f"the spool's journal beside {self.place}: {failure.strerror or failure}"
+            if self._own.backlog.in_memory:
+                self._tell(unspooled=1)
+            self._unsealed += 1
+            self._events += 1
+            self._bytes += size
+        return dropped
+
+    def _has_room(self, size: int) -> bool:
+        in_memory = self._own.backlog.in_memory_bytes
+        return self._bytes + self._bytes_elsewhere + size <= self._max_bytes and (
+            not in_memory or in_memory + size <= self._max_memory_bytes
+        )
+
+    def take(self, max_events: int, max_bytes: int) -> Batch | None:
+        """See `Buffer`; raises `SpoolError` where a batch that another process has made cannot be read."""
+        with self._lock:
+            batch = self._next_released()
+            if batch is None:
+                batch = self._next_new(max_events, max_bytes - ARRAY_BRACKETS_BYTES)
+                self._write()
+            return batch
+
+    def ack(self, batch: Batch, refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT) -> bool:
+        with self._lock:
+            held = self._taken.pop(batch, None)
+            if held is None:
+                return False
+            self._behind.bury([batch.events[index] for index in refused], verdict)
+            self._replace(held, [])
+            return True
+
+    def release(self, batch: Batch) -> bool:
+        with self._lock:
+            held = self._taken.pop(batch, None)
+            if held is None:
+                return False
+            self._released.appendleft(held)
+            return True
+
+    def split(self, batch: Batch, groups: Sequence[Sequence[int]]) -> Sequence[Batch]:
+        check_groups(batch, groups)
+        with self._lock:
+            held = self._taken.pop(batch, None)
+            return (
+                () if held is None else self._replace(held, [part_of(batch, each) for each in groups if each])
+            )
+
+    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:
+        leaving = check_indexes(batch, indexes)
+        if not leaving:
+            self.release(batch)
+            return ()
+        kept = [index for index in range(len(batch.events)) if index not in leaving]
+        with self._lock:
+            held = self._taken.pop(batch, None)
+            if held is None:
+                return ()
+            left = [batch.events[index] for index in sorted(leaving)]
+            self._behind.bury(left, verdict)
+            self._replace(held, [part_of(batch, kept)] if kept else [])
+            return left
+
+    def tend(self) -> Tidings:
+        """Take over what dead processes have left, go back to the disk after trouble, give space back."""
+        with self._lock:
+            self._leave_what_is_not_in_place()
+            self._write_back()
+            try:
+                self._take_over()
+                self._behind.touch(self._claims())
+                self._write()
+                self.has_company = bool(self._others())
+                self._bytes_elsewhere = self._store.bytes_of_others(self._tokens())
+                if not self._events:
+                    self._store.give_back_space()
+                    self._store.close()
+            except OSError as error:  # `SpoolError` among them
+                self._trouble = str(error)
+            tidings, self._tidings = self._tidings._replace(trouble=self._trouble), Tidings()
+            self._trouble = ""
+            return tidings
+
+    def keep(self) -> int:
+        """See `Buffer`: what is on disk is left to others, what is in memory alone is held on to."""
+        with self._lock, self._door:
+            self._write_back()
+            self._behind.touch(self._claims())
+            in_memory = self._own.backlog.drain_memory()
+            kept, position = self._events - len(in_memory), self.position
+            self._write(staying=False)
+            for claim in self._claims():
+                claim.leave()
+            self._store.close()
+            self._hold_nothing(position)
+            for contact, body in in_memory:
+                self._own.backlog.add_in_memory(contact, body)
+                self._unsealed += 1
+                self._count(1, len(body))
+            return kept
+
+    def abandon(self) -> Sequence[Body]:
+        with self._lock, self._door:
+            bodies: list[Body] = []
+            for held in sorted(self._sealed(), key=lambda held: held.position):
+                batch = loaded(held, self._store)
+                bodies += () if batch is None else batch.events
+                self._retire(held)
+            for claim in self._claims():
+                bodies += (waiting.body for waiting in claim.backlog.drain())
+            self._released.clear()
+            self._taken.clear()
+            self._unsealed = 0
+            self._count(-self._events, -self._bytes)
+            self._behind.touch(self._claims())
+            self._write()
+            return bodies
+
+    def before_fork(self) -> None:
+        """No connection of SQLite's crosses a fork: its locks would be lost, or taken for the child's."""
+        self._lock.acquire()
+        self._store.close()
+
+    def after_fork(self) -> None:
+        self._lock.release()
+
+    def begin_anew(self) -> None:
+        for claim in self._claims():
+            claim.forget()
+        self._store.forget()
+        self._set_up()
+
+    def close(self) -> None:
+        """Leave all to whoever opens the spool next; events put after that are held as ever."""
+        self.keep()
+
+    def _claims(self) -> Sequence[Claim]:
+        """The oldest first: their events go first."""
+        return [*self._older, self._own]
+
+    def _tokens(self) -> set[str]:
+        return {claim.token for claim in self._claims()}
+
+    def _others(self) -> set[str]:
+        """The owners whose part is not in our hands. Raises OSError, `SpoolError` too."""
+        return {*tokens_beside(self.place), *(life.token for life in self._store.owners())} - self._tokens()
+
+    def _sealed(self) -> Iterator[Sealed]:
+        return chain(self._released, self._taken.values())
+
+    def _tell(self, *, recovered: int = 0, unspooled: int = 0, lost: int = 0) -> None:
+        told = self._tidings
+        self._tidings = Tidings(told.recovered + recovered, told.unspooled + unspooled, told.lost + lost)
+
+    def _count(self, events: int, size: int) -> None:
+        with self._door:
+            self._events += events
+            self._bytes += size
+            if size < 0:
+                self._room.notify_all()
+
+    def _mark(self) -> None:
+        """Note the time, and forget the marks that are older than the oldest event that waits."""
+        now = self._clock()  # before the position: a put may come in while the clock is read
+        self._marks.append((self.position, now))
+        first = self._own.backlog.first_position
+        while len(self._marks) > 1 and self._marks[1][0] <= first:
+            self._marks.popleft()
+
+    def _next_released(self) -> Batch | None:
+        """The first released batch whose contacts are in no batch that is taken, or stands before it."""
+        busy = {contact for held in self._taken.values() for contact in held.contacts}
+        for held in list(self._released):
+            if busy.isdisjoint(held.contacts):
+                batch = loaded(held, self._store)
+                self._released.remove(held)
+                if batch is not None:
+                    self._taken[batch] = held
+                    return batch
+                self._retire(held)
+                self._lose(len(held.sizes), held.bytes)
+            busy.update(held.contacts)
+        return None
+
+    def _next_new(self, max_events: int, max_bytes: int) -> Batch | None:
+        """A batch of the oldest events that no sealed batch's contacts keep waiting."""
+        busy: set[Hashable] = {contact for held in self._sealed() for contact in held.contacts}
+        with self._door:
+            for claim in self._claims():
+                chosen = claim.backlog.choose(busy, max_events, max_bytes)
+                self._unsealed -= len(chosen)
+                if chosen or not self._is_seen(claim):
+                    break
+                busy |= claim.backlog.contacts
+            self._mark()
+        if not chosen:
+            return None
+        events = [waiting.body for waiting in chosen]
+        batch = seal(events, chosen[0].position, [waiting.contact for waiting in chosen])
+        self._taken[batch] = self._seal(batch, claim, claim.take_rank())
+        return batch
+
+    def _is_seen(self, claim: Claim) -> bool:
+        """Whether a claim's events were all looked at: others' of the same contacts must not pass them."""
+        if claim.backlog.is_all_seen:
+            return True
+        before = claim.backlog.bytes
+        lost = claim.backlog.write_off()
+        self._unsealed -= lost
+        self._lose(lost, before - claim.backlog.bytes)
+        return False
+
+    def _lose(self, events: int, size: int) -> None:
+        self._tell(lost=events)
+        self._count(-events, -size)
+
+    def _seal(self, batch: Batch, claim: Claim, rank: str) -> Sealed:
+        held = held_as(batch, claim, rank)
+        claim.sealed_events += len(held.sizes)
+        claim.sealed_bytes += held.bytes
+        self._behind.add(held)
+        return held
+
+    def _retire(self, held: Sealed) -> None:
+        held.claim.sealed_events -= len(held.sizes)
+        held.claim.sealed_bytes -= held.bytes
+        self._behind.remove(held)
+
+    def _replace(self, held: Sealed, parts: Sequence[Batch]) -> Sequence[Batch]:
+        """Put `parts` where a batch was, and write it all down."""
+        self._retire(held)
+        sealed = [self._seal(part, held.claim, held.rank_of_part(index)) for index, part in enumerate(parts)]
+        self._released.extendleft(reversed(sealed))
+        left = sum(len(each.sizes) for each in sealed) - len(held.sizes)
+        self._count(left, sum(each.bytes for each in sealed) - held.bytes)
+        self._write()
+        return parts
+
+    def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
+        if wait_seconds:
+            self._room.wait_for(lambda: self._has_room(size), wait_seconds)
+        dropped: list[Waiting] = []
+        own = self._own.backlog
+        while self._drops_oldest and not self._has_room(size):
+            waiting = own.pop()
+            if waiting is None:
+                break
+            dropped.append(waiting)
+            self._bytes -= len(waiting.body)
+        if not self._has_room(size):
+            own.put_back(dropped)  # in vain: what is sealed leaves no room
+            self._bytes += sum(len(waiting.body) for waiting in dropped)
+            return ()
+        own.bytes -= sum(len(waiting.body) for waiting in dropped)
+        self._unsealed -= len(dropped)
+        self._events -= len(dropped)
+        return [waiting.body for waiting in dropped]
+
+    def _write(self, *, staying: bool = True) -> None:
+        """Bring the database up to date; what it does not take now it gets with the next change."""
+        try:
+            ended = self._behind.write(self._own if staying else None)
+        except SpoolError as error:
+            self._trouble = str(error)
+            return
+        for claim in ended:
+            claim.leave()
+        self._older = [claim for claim in self._older if claim not in ended]
+
+    def _write_back(self) -> None:
+        """Give the journal what it did not take, a little at a time: callers wait at the door meanwhile."""
+        try:
+            while self._own.backlog.in_memory:
+                with self._door:
+                    self._own.write_back(_WRITTEN_BACK_AT_ONCE)
+        except OSError as error:
+            self._trouble = f"the spool's journal beside {self.place}: {error.strerror or error}"
+
+    def _leave_what_is_not_in_place(self) -> None:
+        """Where others have deleted or cut our files, go on with new ones; the old are read as far as they go."""
+        if not self._store.is_in_place():
+            self._trouble = f"the spool {self.place} was deleted or replaced; another is made"
+            self._store.close()
+            for held in self._sealed():
+                self._behind.add(held)
+        with self._door:
+            if not self._own.is_in_place:
+                self._trouble = f"the spool's journal beside {self.place} was deleted or cut; another is made"
+                self._older.append(self._own)
+                self._own = Claim.begin(self.place, self.position, is_synced=self._is_power_safe)
+
+    def _take_over(self) -> None:
+        for claim, sealed in take_over_the_dead(self.place, self._store, self._tokens()):
+            events = len(claim.backlog) + claim.sealed_events
+            with self._door:
+                self._older.append(claim)
+                self._older.sort(key=lambda each: each.token)
+                self._unsealed += len(claim.backlog)
+                self._count(events, claim.backlog.bytes + claim.sealed_bytes)
+            self._released.extend(sealed)
+            self._tell(recovered=events)
