@@ -44,7 +44,7 @@ LINES = [
 WITHIN = {
     "buffers": [
         ["__init__"],
-        ["memory", "sqlite"],
+        ["memory", "sqlite", "survey"],
         ["write_behind"],
         ["claim"],
         ["backlog", "spool_store"],

@@ -52,6 +52,18 @@ def machine() -> str:
         return platform.node()
 
 
+def is_owned(stem: str) -> bool:
+    """Whether an owner's process lives, without a claim on what is its own."""
+    try:
+        fd = os.open(stem + _SUFFIX, _FLAGS & ~os.O_CREAT)
+    except OSError:
+        return False
+    try:
+        return not _has_locked(fd)
+    finally:
+        os.close(fd)
+
+
 class OwnerLock:
     """The lock of one owner, held from here until `release`, or until the process ends."""
 

@@ -82,6 +82,7 @@ class SqliteBuffer:
         self._room = threading.Condition(self._door)
         self._store = SpoolStore(self.place, is_power_safe=self._is_power_safe)
         self.has_company = False
+        self.is_tended = False
         self._bytes_elsewhere = 0
         self._tidings = Tidings()
         self._trouble = ""
@@ -223,6 +224,7 @@ class SqliteBuffer:
                 self._trouble = str(error)
             tidings, self._tidings = self._tidings._replace(trouble=self._trouble), Tidings()
             self._trouble = ""
+            self.is_tended = True
             return tidings
 
     def keep(self) -> int:

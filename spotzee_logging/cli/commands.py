@@ -9,7 +9,8 @@ import click
 from spotzee_logging.cli.demo import demo
 from spotzee_logging.cli.sandbox import sandbox
 from spotzee_logging.cli.send import send
-from spotzee_logging.errors import InvalidSettings, MissingExtra
+from spotzee_logging.cli.spool import spool
+from spotzee_logging.errors import InvalidSettings, MissingExtra, SpoolError
 from spotzee_logging.version import __version__
 
 USAGE_EXIT_CODE: Final = 2
@@ -25,7 +26,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (InvalidSettings, MissingExtra) as error:
+        except (InvalidSettings, MissingExtra, SpoolError) as error:
             raise _Refused(str(error)) from error
 
 
@@ -42,3 +43,4 @@ def cli() -> None:
 cli.add_command(demo)
 cli.add_command(sandbox)
 cli.add_command(send)
+cli.add_command(spool)

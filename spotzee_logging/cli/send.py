@@ -72,7 +72,7 @@ def send(ctx: click.Context, file: BinaryIO, base_url: str | None, timeout_secon
         "spool": None,  # what is undelivered is told of, and not kept: the lines are in their file still
         **({} if base_url is None else {"base_url": base_url}),
     }
-    with _no_diagnostics():
+    with no_diagnostics():
         ctx.exit(_Sending(settings, timeout_seconds).run(file))
 
 
@@ -187,7 +187,7 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _no_diagnostics() -> Iterator[None]:
+def no_diagnostics() -> Iterator[None]:
     """Without the library's own lines, which come once a minute: this command says each thing itself."""
     logger = logging.getLogger(LOGGER_NAME)
     before = logger.level

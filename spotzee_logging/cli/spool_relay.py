@@ -1,0 +1,81 @@
+"""A spool without its program: what no living process has in hand is delivered, or deleted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from spotzee_logging.buffers.sqlite import SqliteBuffer
+from spotzee_logging.buffers.survey import Found
+from spotzee_logging.cli import spool_text
+from spotzee_logging.cli.send import no_diagnostics
+from spotzee_logging.errors import SpotzeeError
+from spotzee_logging.event import Event
+from spotzee_logging.handler import SpotzeeHandler
+
+_LOOK_SECONDS: Final = 0.05
+_MOST_NAMED: Final = 100
+_UNBOUNDED_BYTES: Final = 2**63
+
+
+class Relay:
+    """One delivery of a spool.
+
+    :param file: the spool.
+    :param settings: what is not taken from the environment.
+
+    Raises `InvalidSettings` and `SpoolError` where it is made.
+    """
+
+    def __init__(self, file: str, settings: Mapping[str, Any]) -> None:
+        self._rejections = 0
+        self._buffer = SqliteBuffer(file, max_bytes=_UNBOUNDED_BYTES)
+        self._handler = SpotzeeHandler(
+            **{**settings, "client_type": "cli", "disabled": False},
+            buffer=self._buffer,
+            on_error=self._on_error,
+        )
+
+    def run(self, timeout_seconds: float) -> dict[str, int]:
+        """Deliver for so long at most; how many events were delivered, rejected and left."""
+        deadline = time.monotonic() + timeout_seconds
+        with no_diagnostics():
+            while self._buffer.has_company and not self._buffer.is_tended and time.monotonic() < deadline:
+                threading.Event().wait(_LOOK_SECONDS)
+            self._handler.flush(max(0.0, deadline - time.monotonic()))
+            self._handler.flushOnClose = False  # the exit waits no longer
+            self._handler.close()
+        stats = self._handler.stats()
+        if stats.pending and stats.last_error:
+            click.echo(f"undelivered: {stats.last_error}", err=True)
+        if self._rejections > _MOST_NAMED:
+            click.echo(f"{self._rejections - _MOST_NAMED} more events were rejected", err=True)
+        return {
+            "delivered": stats.delivered,
+            "rejected": sum(stats.rejected.values()),
+            "undelivered": stats.pending,
+        }
+
+    def _on_error(self, _: Event | None, error: SpotzeeError) -> None:
+        self._rejections += 1
+        if self._rejections <= _MOST_NAMED:
+            click.echo(str(error), err=True)
+
+
+def purge_pending(file: str, before: float) -> int:
+    """Delete batches that no living process has, and all of whose events are older; how many events those are."""
+    buffer = SqliteBuffer(file, max_bytes=_UNBOUNDED_BYTES)
+    try:
+        buffer.tend()
+        count = 0
+        while (batch := buffer.take(100, 2**20)) is not None:
+            times = [spool_text.created(Found("", "", body, {})) for body in batch.events]
+            if all(at is not None and at < before for at in times) and buffer.ack(batch):
+                count += len(batch.events)
+        return count
+    finally:
+        buffer.close()
