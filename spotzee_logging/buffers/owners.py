@@ -27,7 +27,7 @@ _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 def new_token() -> str:
     """A name for an owner; later ones are greater, so that the events of older owners go first."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(4).hex()}"
+    return f"{time.time_ns():016x}{os.urandom(2).hex()}"
 
 
 def stem_of(path: str, token: str) -> str:

@@ -106,7 +106,7 @@ def drain(url, spool):
     deadline = time.monotonic() + 60
     done = threading.Event()
     while any(path.suffix in {".lock", ".journal"} for path in spool.parent.iterdir()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, handler.stats()
         handler.flush(1)
         done.wait(0.05)
     handler.close()

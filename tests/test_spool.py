@@ -1,0 +1,450 @@
+"""What a spool promises beyond the contract of all buffers: events outlive their process, on a shared disk."""
+
+import json
+import os
+import pathlib
+import sqlite3
+import stat
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+
+from spotzee_logging.buffers import journal, spool_schema, spool_store
+from spotzee_logging.buffers.base import Verdict
+from spotzee_logging.buffers.journal import Journal, contact_of, framed
+from spotzee_logging.buffers.owners import OwnerLock
+from spotzee_logging.buffers.sqlite import SqliteBuffer
+from spotzee_logging.buffers.spool_store import MOST_REJECTED, SpoolStore
+from spotzee_logging.errors import SpoolError
+
+PLENTY = 10**9
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "spool" / "events.db")
+
+
+@pytest.fixture
+def open_spool(path):
+    """Opens buffers on one file, as several processes would, and closes them."""
+    opened = []
+
+    def make(max_bytes=PLENTY, **options):
+        opened.append(SqliteBuffer(path, max_bytes, **options))
+        return opened[-1]
+
+    yield make
+    for buffer in opened:
+        buffer.close()
+
+
+def body(number):
+    return json.dumps({"n": number}).encode()
+
+
+def put(buffer, numbers, contact="cust_{}"):
+    for number in numbers:
+        assert list(buffer.put(body(number), contact.format(number))) == []
+
+
+def numbers(batch):
+    return [json.loads(event)["n"] for event in batch.events]
+
+
+def drained(buffer):
+    """The numbers of all events, taken and acknowledged batch by batch."""
+    found = []
+    while (batch := buffer.take(100, PLENTY)) is not None:
+        found += numbers(batch)
+        assert buffer.ack(batch)
+    return found
+
+
+def die(buffer):
+    """End a buffer as kill -9 would: its files are closed, and nothing else happens."""
+    buffer.begin_anew()
+
+
+def files(path):
+    """What lies beside the spool's file, but for SQLite's own."""
+    folder, name = os.path.split(path)
+    return sorted(each for each in os.listdir(folder) if each not in {name, f"{name}-wal", f"{name}-shm"})
+
+
+def test_what_a_dead_process_has_left_is_taken_over(open_spool):
+    """Its batches keep key and body, and go first; its other events follow; all are counted as recovered."""
+    dead = open_spool()
+    put(dead, range(5))
+    batch = dead.take(2, PLENTY)
+    die(dead)
+    heir = open_spool()
+    assert heir.has_company
+
+    assert heir.tend().recovered == 5
+
+    assert (len(heir), heir.unsealed, heir.has_sealed, heir.bytes) == (5, 3, True, 40)
+    again = heir.take(100, PLENTY)
+    assert (again.key, again.body, again.events) == (batch.key, batch.body, batch.events)
+    assert again.sealed_at == batch.sealed_at
+    assert drained(heir) == [2, 3, 4]
+    assert heir.tend().recovered == 0
+
+
+def test_what_a_living_process_has_is_left_to_it(open_spool):
+    """While its owner lives, nobody else takes an event, whether it is in a batch or not."""
+    owner, other = open_spool(), open_spool()
+    put(owner, range(5))
+    batch = owner.take(2, PLENTY)
+
+    assert other.tend().recovered == 0
+
+    assert other.has_company
+    assert other.take(100, PLENTY) is None
+    assert owner.ack(batch)
+    assert drained(owner) == [2, 3, 4]
+
+
+def test_an_heir_that_dies_leaves_both_parts(open_spool):
+    """What was taken over and what came after goes on to the next, the oldest first."""
+    first, second = open_spool(), open_spool()
+    put(first, range(3))
+    die(first)
+    put(second, range(3, 6))
+    second.tend()
+    die(second)
+    third = open_spool()
+
+    assert third.tend().recovered == 6
+
+    assert drained(third) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_contacts_order_holds_across_a_takeover(open_spool):
+    """The heir's own events of a contact wait for those that the dead process had."""
+    dead, heir = open_spool(), open_spool()
+    put(dead, range(3), "ada")
+    dead.take(1, PLENTY)
+    die(dead)
+    put(heir, range(3, 6), "ada")
+    heir.tend()
+
+    sealed = heir.take(100, PLENTY)
+    assert numbers(sealed) == [0]
+    assert heir.take(100, PLENTY) is None
+    heir.ack(sealed)
+
+    assert drained(heir) == [1, 2, 3, 4, 5]
+
+
+def test_events_that_were_passed_over_are_recovered(open_spool):
+    """An event that waits for its contact's batch is not forgotten, though later ones were sealed."""
+    dead = open_spool()
+    for number, contact in enumerate("abacbd"):
+        dead.put(body(number), contact)
+    first, second = dead.take(2, PLENTY), dead.take(2, PLENTY)
+    assert (numbers(first), numbers(second)) == ([0, 1], [3, 5])
+    dead.ack(second)
+    die(dead)
+    heir = open_spool()
+
+    assert heir.tend().recovered == 4
+
+    assert drained(heir) == [0, 1, 2, 4]
+
+
+def test_the_parts_of_a_split_are_recovered_in_their_order(open_spool):
+    """Halves of halves stand where the whole stood: a restart changes nothing of the order."""
+    dead = open_spool()
+    put(dead, range(8), "ada")
+    dead.split(dead.take(8, PLENTY), [range(4), range(4, 8)])
+    dead.split(dead.take(8, PLENTY), [range(2), range(2, 4)])
+    die(dead)
+    heir = open_spool()
+    heir.tend()
+
+    assert drained(heir) == list(range(8))
+
+
+def test_what_is_done_is_not_recovered(open_spool, path):
+    """What was delivered or rejected before the end does not come again, and leaves no file behind."""
+    dead = open_spool()
+    put(dead, range(4))
+    dead.reject(dead.take(2, PLENTY), [0, 1], Verdict("validation_failed"))
+    dead.ack(dead.take(2, PLENTY))
+    die(dead)
+    heir = open_spool()
+
+    assert heir.tend().recovered == 0
+
+    assert len(heir) == 0
+    assert files(path) == []
+
+
+def test_a_spool_is_left_behind_closed(open_spool, path):
+    """Who closes it leaves its events to the next, at once, and no file where there are none."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    assert buffer.keep() == 3
+    assert len(buffer) == 0
+    heir = open_spool()
+
+    heir.tend()
+
+    assert drained(heir) == [0, 1, 2]
+    heir.close()
+    assert files(path) == []
+
+
+def test_a_broken_line_costs_nothing_but_itself(open_spool, path):
+    """What a kill or a power failure left half written is passed over; every whole line counts."""
+    dead = open_spool()
+    put(dead, range(3))
+    die(dead)
+    (name,) = (each for each in files(path) if each.endswith(".journal"))
+    with open(os.path.join(os.path.dirname(path), name), "ab") as file:
+        file.write(framed(contact_of("x"), body(3))[:-2])
+        file.write(b"\n\n???")
+        file.write(framed(contact_of("x"), body(4)))
+        file.write(b"\n0123")
+    heir = open_spool()
+
+    assert heir.tend().recovered == 4
+
+    assert drained(heir) == [0, 1, 2, 4]
+
+
+def test_only_its_owner_can_read_a_spool(open_spool, path):
+    """Events are personal data: every file has mode 0600, and the folder that is made 0700."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    buffer.take(1, PLENTY)
+    folder = os.path.dirname(path)
+
+    modes = {name: stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) for name in os.listdir(folder)}
+
+    assert set(modes.values()) == {0o600}
+    assert len(modes) == 5
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+def test_space_is_given_back(open_spool, path, monkeypatch):
+    """Files of the journal go as soon as their events are sealed, and the database shrinks with its batches."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 10_000)
+    buffer = open_spool()
+    put(buffer, range(2000))
+    assert len(files(path)) > 4
+
+    assert drained(buffer) == list(range(2000))
+    buffer.tend()
+
+    assert len(files(path)) == 2  # the lock, and the file that is written to
+    assert sum(os.stat(os.path.join(os.path.dirname(path), each)).st_size for each in files(path)) < 11_000
+    assert os.stat(path).st_size < 60_000
+
+
+def test_the_bound_is_on_the_events_of_all_processes(open_spool):
+    """What others hold takes room too, as they last said; the newest event is given back."""
+    other, buffer = open_spool(80), open_spool(80)
+    put(other, range(8))
+    other.tend()
+    put(buffer, range(2))
+    buffer.tend()
+
+    assert list(buffer.put(body(2), "c")) == [body(2)]
+
+
+def test_dead_letters_are_kept_with_the_servers_words(open_spool, path):
+    """What the server refused is there to be looked at and sent again: reason, words, request_id, time."""
+    buffer = open_spool()
+    put(buffer, range(4))
+    verdict = Verdict("validation_failed", "422 validation_failed: phone", "req_7")
+    buffer.reject(buffer.take(2, PLENTY), [1], verdict)
+    buffer.ack(buffer.take(1, PLENTY))
+    buffer.ack(buffer.take(2, PLENTY), [0], verdict)
+
+    rows = SpoolStore(path).rejected()
+
+    assert [(row.reason, row.why, row.request_id, row.body) for row in rows] == [
+        (*verdict, body(1)),
+        (*verdict, body(2)),
+    ]
+    assert all(row.rejected_at > 1.7e9 for row in rows)
+    assert len(buffer) == 0
+
+
+def test_dead_letters_are_bounded(open_spool, path, monkeypatch):
+    """The oldest go first, so that a server that refuses everything does not fill the disk."""
+    monkeypatch.setattr(spool_store, "MOST_REJECTED", 10)
+    buffer = open_spool()
+    put(buffer, range(25))
+    for _ in range(5):
+        buffer.reject(buffer.take(5, PLENTY), range(5), Verdict("r"))
+
+    assert [row.body for row in SpoolStore(path).rejected()] == [body(number) for number in range(15, 25)]
+    assert MOST_REJECTED > 1000
+
+
+def test_an_older_spool_is_brought_forward(open_spool, path):
+    """A file of an earlier version keeps its events, and gets what is new."""
+    old = open_spool()
+    put(old, range(2))
+    batch = old.take(2, PLENTY)
+    die(old)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE rejected")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    heir = open_spool()
+
+    heir.tend()
+
+    assert heir.take(2, PLENTY).key == batch.key
+    assert SpoolStore(path).rejected() == []
+
+
+def foreign(path):
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (a)")
+    connection.commit()
+    connection.close()
+
+
+def newer(path):
+    SqliteBuffer(path, PLENTY).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {spool_schema.VERSION + 1}")
+    connection.close()
+
+
+def cut(path):
+    SqliteBuffer(path, PLENTY).close()
+    os.truncate(path, 5000)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (foreign, "is the database of another program. Give spool= another path, or move that file away."),
+        (newer, "was made by a newer spotzee_logging"),
+        (cut, "It is damaged: move it away"),
+        (lambda path: pathlib.Path(path).write_text("notes"), "is no spool, and no SQLite database. "),
+        (lambda path: pathlib.Path(path).write_bytes(b"\0" * 4096), "is no spool, and no SQLite database. "),
+    ],
+    ids=["foreign", "newer", "cut", "text", "zeros"],
+)
+def test_a_file_that_is_no_spool_of_ours_is_refused_and_left_as_it_is(path, make, words):
+    """Where the handler is made it says what is wrong and what to do; not a byte of the file changes."""
+    os.makedirs(os.path.dirname(path))
+    make(path)
+    before = pathlib.Path(path).read_bytes()
+
+    with pytest.raises(SpoolError, match=words) as caught:
+        SqliteBuffer(path, PLENTY)
+
+    assert pathlib.Path(path).read_bytes() == before
+    assert isinstance(caught.value, OSError)
+    assert path in str(caught.value)
+    assert files(path) == []
+
+
+def test_an_empty_file_becomes_a_spool(open_spool, path):
+    """A file that was only touched, to own it, is taken."""
+    os.makedirs(os.path.dirname(path))
+    pathlib.Path(path).touch()
+    buffer = open_spool()
+    put(buffer, range(2))
+
+    assert drained(buffer) == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["/proc/events.db", "{file}/events.db", "{folder}"])
+def test_a_place_where_no_file_can_be_is_refused(tmp_path, place):
+    """No folder, no permission, or a folder in its place: said where the handler is made."""
+    (tmp_path / "file").write_text("")
+    place = place.format(file=tmp_path / "file", folder=tmp_path)
+
+    with pytest.raises(SpoolError):
+        SqliteBuffer(place, PLENTY)
+
+
+def test_many_open_one_new_spool_at_a_time(path):
+    """Workers that start together make one spool, and each keeps what the others put."""
+    source = (
+        "import sys\n"
+        "from spotzee_logging.buffers.sqlite import SqliteBuffer\n"
+        "buffer = SqliteBuffer(sys.argv[1], 10**9)\n"
+        "for number in range(100):\n"
+        "    buffer.put(b'{\"n\": %d}' % number, 'cust')\n"
+        "buffer.take(50, 10**6)\n"
+        "buffer.close()\n"
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", source, path]) for _ in range(6)]
+    assert [worker.wait(60) for worker in workers] == [0] * 6
+    heir = SqliteBuffer(path, PLENTY)
+
+    assert heir.tend().recovered == 600
+
+    heir.close()
+
+
+def test_a_lock_is_one_owners_alone(tmp_path):
+    """While it is held nobody else gets it; let go for ever it leaves nothing."""
+    stem = str(tmp_path / "events.db.token")
+    lock = OwnerLock.acquire(stem, is_new=True)
+
+    assert OwnerLock.acquire(stem) is None
+
+    lock.release(is_done=False)
+    again = OwnerLock.acquire(stem)
+    assert again is not None
+    again.release(is_done=True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_lines_longer_than_what_is_read_at_a_time(tmp_path):
+    """An event of any size is read whole."""
+    written = Journal(str(tmp_path / "events.db.token"))
+    sizes = [10, 5000, 100, 20_000, 1]
+    for size in sizes:
+        written.append(framed(1, b"x" * size))
+
+    address, found = 0, []
+    while True:
+        lines, following = written.read(address, 1024)
+        found += [len(line.body) for line in lines]
+        if following == address:
+            break
+        address = following
+
+    assert found == sizes
+    written.remove()
+
+
+def test_memory_stays_flat_however_much_waits(open_spool):
+    """Events wait on disk: a hundred thousand of them take no more memory than a thousand."""
+    buffer = open_spool()
+    put(buffer, range(1000))
+    tracemalloc.start()
+    try:
+        put(buffer, range(1000, 100_000))
+        waiting, _ = tracemalloc.get_traced_memory()
+        taken = drained(buffer)
+        del taken[:-1]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert waiting < 100_000
+    assert peak < 10_000_000
+    assert taken == [99_999]
+
+
+def test_a_power_safe_spool_keeps_the_contract_too(open_spool):
+    """With durability="power" each put waits for the disk, and all else is the same."""
+    buffer = open_spool(is_power_safe=True)
+    put(buffer, range(20))
+
+    assert drained(buffer) == list(range(20))
