@@ -15,8 +15,8 @@ from spotzee_logging.buffers import journal, spool_schema, spool_store
 from spotzee_logging.buffers.base import Verdict
 from spotzee_logging.buffers.journal import Journal, contact_of, framed
 from spotzee_logging.buffers.owners import OwnerLock
-from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.buffers.spool_store import MOST_REJECTED, SpoolStore
+from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.errors import SpoolError
 
 PLENTY = 10**9

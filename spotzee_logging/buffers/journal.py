@@ -32,6 +32,7 @@ _OPEN_FLAGS: Final = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -71,7 +72,6 @@ class Journal:
         self._starts = sorted(_starts(stem)) if stem else []
         self._fd: int | None = None
         self._size = 0
-        self._reading: tuple[int, int] | None = None
 
     @property
     def start(self) -> int:
@@ -121,9 +121,7 @@ class Journal:
             return [], address
         start = self._starts[index]
         address = max(address, start)
-        fd = self._reader(start)
-        os.lseek(fd, address - start, os.SEEK_SET)
-        data = _read(fd, least_bytes)
+        data = self._bytes_of(start, address - start, least_bytes)
         if len(data) == least_bytes:
             cut = data.rfind(b"\n")
             if cut <= 0:
@@ -132,19 +130,18 @@ class Journal:
         following = self._starts[index + 1] if index + 1 < len(self._starts) else address + len(data)
         return list(_parsed(data, address)), following
 
-    def _reader(self, start: int) -> int:
+    def _bytes_of(self, start: int, offset: int, most_bytes: int) -> bytes:
         if start == self._starts[-1] and self._fd is not None:
-            return self._fd  # its file may be gone, and is readable still
-        if self._reading is None or self._reading[0] != start:
-            self._stop_reading()
-            flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-            self._reading = start, os.open(self._path(start), flags)
-        return self._reading[1]
-
-    def _stop_reading(self) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            os.close(reading[1])
+            return _read(self._fd, offset, most_bytes)  # its file may be gone, and is readable still
+        # Opened each time: a process that takes over from hundreds would run out of open files.
+        try:
+            fd = os.open(self._path(start), _READ_FLAGS)
+        except FileNotFoundError:
+            return b""
+        try:
+            return _read(fd, offset, most_bytes)
+        finally:
+            os.close(fd)
 
     def is_in_place(self) -> bool:
         """Whether what is written now is still what stands under its name, as long as it was made."""
@@ -160,8 +157,6 @@ class Journal:
     def free(self, address: int) -> None:
         """Delete the files that lie wholly before an address, but for the one that is written to."""
         while len(self._starts) > 1 and self._starts[1] <= address:
-            if self._reading is not None and self._reading[0] == self._starts[0]:
-                self._stop_reading()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(self._starts[0]))
             self._starts.pop(0)
@@ -176,7 +171,6 @@ class Journal:
 
     def close(self) -> None:
         """Close what is open, and let the files be."""
-        self._stop_reading()
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
@@ -191,8 +185,9 @@ def _starts(stem: str) -> Iterator[int]:
             yield int(path[len(stem) + 1 : -len(_SUFFIX)], 16)
 
 
-def _read(fd: int, most_bytes: int) -> bytes:
+def _read(fd: int, offset: int, most_bytes: int) -> bytes:
     """So many bytes, or fewer at the end of the file only."""
+    os.lseek(fd, offset, os.SEEK_SET)
     pieces = []
     while most_bytes and (piece := os.read(fd, most_bytes)):
         pieces.append(piece)

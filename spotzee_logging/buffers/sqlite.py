@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from spotzee_logging.buffers.backlog import Waiting
@@ -32,6 +32,9 @@ from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
 from spotzee_logging.errors import SpoolError
 
 MEMORY_BYTES: Final = 32 * 1024 * 1024  # 32 MiB
+MOST_OLDER: Final = 100
+"""Dead owners whose parts are in hand at a time: each is an open file."""
+
 _WRITTEN_BACK_AT_ONCE: Final = 100
 
 
@@ -436,7 +439,10 @@ class SqliteBuffer:
                 self._own = Claim.begin(self.place, self.position, is_synced=self._is_power_safe)
 
     def _take_over(self) -> None:
-        for claim, sealed in take_over_the_dead(self.place, self._store, self._tokens()):
+        room = MOST_OLDER - len(self._older)
+        for claim, sealed in islice(
+            take_over_the_dead(self.place, self._store, self._tokens()), max(0, room)
+        ):
             events = len(claim.backlog) + claim.sealed_events
             with self._door:
                 self._older.append(claim)
