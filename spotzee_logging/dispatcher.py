@@ -268,7 +268,10 @@ class Dispatcher:
         self._is_idle = True
         delay = self._delivery.delay_seconds()
         if delay is None:
-            return self._wait(IDLE_SECONDS) or not self._may_end()
+            if self._wait(IDLE_SECONDS):
+                return True
+            self._delivery.tend()  # before nobody does any more
+            return not self._may_end()
         self._is_idle = False
         if delay > 0:
             self._wait(min(delay, tend_seconds))

@@ -18,6 +18,8 @@ from spotzee_logging.errors import SpoolError
 BUSY_SECONDS: Final = 2.0
 """How long a change waits for those of other processes."""
 
+_IMPATIENT_SECONDS: Final = 0.02
+
 MOST_REJECTED: Final = 10_000
 """Dead letters that are kept; the oldest go first."""
 
@@ -84,6 +86,7 @@ class SpoolStore:
         self._may_create = may_create
         self._connection: sqlite3.Connection | None = None
         self._identity: os.stat_result | None = None
+        self._busy_seconds = BUSY_SECONDS
 
     def open(self) -> sqlite3.Connection:
         """The connection; the file is made, or brought to this version, where it is not.
@@ -104,7 +107,7 @@ class SpoolStore:
                 except BaseException:
                     connection.close()
                     raise
-                self._connection = connection
+                self._connection, self._busy_seconds = connection, BUSY_SECONDS
         return self._connection
 
     def _create(self) -> None:
@@ -155,14 +158,23 @@ class SpoolStore:
         """One transaction: all of it is kept, or nothing. Raises `SpoolError`."""
         connection = self.open()
         with _translated(self.path):
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield Change(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+                # The next do not wait so long until one gets through, or delivery would crawl.
+                self._wait_at_most(connection, _IMPATIENT_SECONDS)
                 raise
+            self._wait_at_most(connection, BUSY_SECONDS)
+
+    def _wait_at_most(self, connection: sqlite3.Connection, seconds: float) -> None:
+        if self._busy_seconds != seconds:
+            self._busy_seconds = seconds
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def _rows(self, query: str, *parameters: object) -> list[Any]:
         connection = self.open()

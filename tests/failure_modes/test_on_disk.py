@@ -201,3 +201,169 @@ def test_31_four_processes_on_one_spool_that_are_killed_lose_and_double_nothing(
     with capsys.disabled():
         assert_once(server, receipts, lives, expect_order=False)
     assert (stats.pending, stats.accepted) == (0, stats.delivered)
+
+
+TROUBLE = """
+import logging, os, resource, signal, sqlite3, shutil, sys, time, threading
+from spotzee_logging import SpotzeeHandler
+
+url, spool = sys.argv[1:]
+said = []
+
+
+class Said(logging.Handler):
+    def emit(self, record):
+        said.append(record.getMessage())
+
+
+logging.getLogger("spotzee_logging").addHandler(Said())
+handler = SpotzeeHandler("sk_test", base_url=url, spool=spool, requests_per_second=None, shutdown_timeout_seconds=20)
+logger = logging.getLogger("shop")
+logger.setLevel(logging.INFO)
+logger.addHandler(handler)
+
+
+def log(start, count):
+    for number in range(start, start + count):
+        logger.info("x", extra={"spotzee_event": {"name": "x", "external_id": f"c{number % 9}", "data": {"at": number}}})
+
+
+def wait_for(true, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, handler.stats()
+        threading.Event().wait(0.02)
+
+
+def spool_said():
+    return [line for line in said if line.startswith("the spool")]
+
+"""
+
+
+def arrived(server):
+    return sorted(event["data"]["at"] for event in server.events())
+
+
+@pytest.fixture
+def in_trouble(server, tmp_path, run_python):
+    """Runs a program whose spool gets into trouble; it prints what the test compares."""
+
+    def run(source):
+        spool = tmp_path / "spool" / "events.db"
+        done = run_python(TROUBLE + source, server.url, spool, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.split()
+
+    return run
+
+
+def test_30_a_full_disk_costs_no_event(server, in_trouble):
+    """What the disk does not take waits in memory, counted, with one line; with room again it is written."""
+    server.faults([{"status": 503, "times": 100}])
+    printed = in_trouble(
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        "log(0, 100)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))\n"
+        "log(100, 1900)\n"
+        "wait_for(lambda: handler.stats().unspooled)\n"
+        "assert handler.stats().pending == 2000\n"
+        "in_memory = handler._buffer._own.backlog.in_memory\n"
+        "assert in_memory > 0\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
+        "wait_for(lambda: handler._buffer._own.backlog.in_memory == 0)\n"
+        "print(len(spool_said()), handler.stats().unspooled > 1000)\n"
+        "import urllib.request\n"
+        "request = urllib.request.Request(url.replace('/api/client', '/sandbox/faults'), b'[]', method='PUT')\n"
+        "request.add_header('Content-Type', 'application/json')\n"
+        "urllib.request.urlopen(request).close()\n"
+        "print(handler.flush(20))\n"
+    )
+
+    assert printed == ["1", "True", "True"]
+    assert arrived(server) == list(range(2000))
+
+
+def test_30_a_spool_that_another_program_holds_locked(server, in_trouble):
+    """The calls go on, events are delivered from the journal, one line is said; the file catches up later."""
+    printed = in_trouble(
+        "other = sqlite3.connect(spool, isolation_level=None)\n"
+        "other.execute('BEGIN IMMEDIATE')\n"
+        "begun = time.monotonic()\n"
+        "log(0, 500)\n"
+        "print(time.monotonic() - begun < 1)\n"
+        "print(handler.flush(20))\n"
+        "other.execute('ROLLBACK')\n"
+        "other.close()\n"
+        "wait_for(lambda: not handler._buffer._behind._removed and not handler._buffer._behind._added)\n"
+        "log(500, 100)\n"
+        "print(handler.flush(20), len(spool_said()), 'locked' in spool_said()[0])\n"
+    )
+
+    assert printed == ["True", "True", "True", "1", "True"]
+    assert arrived(server) == list(range(600))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "shutil.rmtree(os.path.dirname(spool))",
+        "[os.unlink(f'{os.path.dirname(spool)}/{name}') for name in os.listdir(os.path.dirname(spool))]",
+        "os.unlink(spool)",
+    ],
+    ids=["folder", "files", "database"],
+)
+def test_30_a_spool_that_vanishes_while_it_is_open(server, in_trouble, harm):
+    """Somebody deletes it: nothing is raised, what the process holds is delivered, and a new one is made."""
+    server.faults([{"status": 503, "times": 3}])
+    printed = in_trouble(
+        "log(0, 300)\n"
+        "wait_for(lambda: handler.stats().requests)\n"
+        f"{harm}\n"
+        "log(300, 300)\n"
+        "wait_for(spool_said)\n"
+        "log(600, 300)\n"
+        "print(handler.flush(20), os.path.exists(spool), handler.stats().pending)\n"
+    )
+
+    assert printed == ["True", "True", "0"]
+    assert arrived(server) == list(range(900))
+
+
+def test_30_a_journal_that_is_cut_while_it_is_open(server, in_trouble):
+    """What was cut off is counted as dropped, `spool_lost`; the account holds, and all else arrives."""
+    server.faults([{"delay": 3, "times": 1}])
+    printed = in_trouble(
+        "log(0, 5_000)\n"
+        "wait_for(lambda: handler.stats().requests)\n"
+        "folder = os.path.dirname(spool)\n"
+        "(journal,) = [f'{folder}/{name}' for name in os.listdir(folder) if name.endswith('.journal')]\n"
+        "os.truncate(journal, 5_000)\n"
+        "wait_for(spool_said)\n"
+        "log(5_000, 300)\n"
+        "wait_for(lambda: handler.flush(1) and handler.stats().pending == 0)\n"
+        "stats = handler.stats()\n"
+        "print(stats.accepted, stats.delivered + stats.dropped['spool_lost'], sum(stats.dropped.values()))\n"
+    )
+
+    assert printed[:2] == ["5300", "5300"]
+    assert 0 < int(printed[2]) < 5000
+    assert set(range(5000, 5300)) < set(arrived(server))
+    assert len(arrived(server)) == 5300 - int(printed[2])
+
+
+def test_30_a_database_that_is_damaged_while_it_is_open(server, in_trouble):
+    """Whatever becomes of its bytes: nothing is raised, it is said, and the events arrive."""
+    printed = in_trouble(
+        "log(0, 100)\n"
+        "print(handler.flush(20))\n"
+        "handler._buffer._store.close()\n"
+        "with open(spool, 'r+b') as file:\n"
+        "    file.write(os.urandom(8192))\n"
+        "log(100, 500)\n"
+        "print(handler.flush(20))\n"
+        "wait_for(lambda: any('is no spool' in line for line in said))\n"
+    )
+
+    assert printed == ["True", "True"]
+    assert arrived(server) == list(range(600))
