@@ -12,10 +12,12 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import pytest
 
 from spotzee_logging import SpotzeeHandler
+from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.sandbox import Sandbox
 
 PROGRAM = pathlib.Path(__file__).parent / "spool_program.py"
@@ -217,7 +219,9 @@ class Said(logging.Handler):
 
 
 logging.getLogger("spotzee_logging").addHandler(Said())
-handler = SpotzeeHandler("sk_test", base_url=url, spool=spool, requests_per_second=None, shutdown_timeout_seconds=20)
+handler = SpotzeeHandler(
+    "sk_test", base_url=url, spool=spool, requests_per_second=None, shutdown_timeout_seconds=20
+)
 logger = logging.getLogger("shop")
 logger.setLevel(logging.INFO)
 logger.addHandler(handler)
@@ -225,7 +229,8 @@ logger.addHandler(handler)
 
 def log(start, count):
     for number in range(start, start + count):
-        logger.info("x", extra={"spotzee_event": {"name": "x", "external_id": f"c{number % 9}", "data": {"at": number}}})
+        tag = {"name": "x", "external_id": f"c{number % 9}", "data": {"at": number}}
+        logger.info("x", extra={"spotzee_event": tag})
 
 
 def wait_for(true, seconds=30):
@@ -367,3 +372,62 @@ def test_30_a_database_that_is_damaged_while_it_is_open(server, in_trouble):
 
     assert printed == ["True", "True"]
     assert arrived(server) == list(range(600))
+
+
+OUTAGE_SECONDS = int(os.environ.get("SPOOL_OUTAGE_SECONDS", "120"))
+"""How long the server is away, by a clock that runs ahead; an hour in tox's long environment."""
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.timeout(60 + OUTAGE_SECONDS)
+def test_30_an_outage_at_a_thousand_events_a_second(tmp_path, capsys):
+    """Memory stays flat, nothing is lost, and afterwards each contact's events go in order, as fast as paced."""
+    clock, contacts = Clock(), 50
+    buffer = SqliteBuffer(str(tmp_path / "events.db"), 2**33, clock=clock)
+    for number in range(10_000):  # the first seconds, until every part of it is in memory
+        buffer.put(b'{"n":%d}' % number, f"cust_{number % contacts}")
+    tried = buffer.take(100, 2**20)
+    tracemalloc.start()
+    for second in range(10, OUTAGE_SECONDS):
+        clock.now += 1.0
+        for number in range(second * 1000, second * 1000 + 1000):
+            buffer.put(b'{"n":%d}' % number, f"cust_{number % contacts}")
+        if second % 60 == 0:  # a probe of the server, in vain
+            buffer.release(tried)
+            tried = buffer.take(100, 2**20)
+        if second % 2 == 0:
+            buffer.tend()
+    grown_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    buffer.release(tried)
+    last, requests, began = dict.fromkeys(range(contacts), -1), 0, time.monotonic()
+    while (batch := buffer.take(100, 2**20)) is not None:
+        requests += 1
+        for body in batch.events:
+            number = json.loads(body)["n"]
+            assert last[number % contacts] in {number - contacts, number % contacts - contacts, -1}
+            last[number % contacts] = number
+        assert buffer.ack(batch)
+    rate = requests / (time.monotonic() - began)
+    buffer.close()
+
+    with capsys.disabled():
+        print(
+            f"{OUTAGE_SECONDS} s of outage, {OUTAGE_SECONDS * 1000} events, memory grown by {grown_bytes} bytes, "
+            f"then {rate:.0f} batches/s"
+        )
+    assert sorted(last.values()) == list(range(OUTAGE_SECONDS * 1000 - contacts, OUTAGE_SECONDS * 1000))
+    assert requests == OUTAGE_SECONDS * 10
+    assert grown_bytes < 200_000
+    assert rate > 100  # the pace of a process
+    assert os.listdir(tmp_path) == ["events.db"]

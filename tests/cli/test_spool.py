@@ -1,0 +1,250 @@
+"""`spotzee-logging spool`: what is in a spool, what was refused, and its delivery without the program."""
+
+import json
+import os
+
+import pytest
+
+from spotzee_logging import SpotzeeHandler
+
+KEY = "sk_secret_of_the_tests"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "spool" / "events.db"
+
+
+@pytest.fixture
+def spool(command, path):
+    """Runs `spool COMMAND FILE`; no line of it ever holds an event's data, unless it is asked for."""
+
+    def run(name, *arguments, **variables):
+        done = command("spool", name, path, *arguments, SPOTZEE_API_KEY=KEY, **variables)
+        assert KEY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        if name != "export" and "--data" not in arguments:
+            assert "lamp" not in done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def log(make_logger, path):
+    """Logs events by a program that dies before they are delivered, or lives on."""
+    handlers = []
+
+    def run(count, *, url, lives=False, **tag):
+        handler = SpotzeeHandler(KEY, base_url=url, spool=path, shutdown_timeout_seconds=0, capacity=2)
+        handlers.append(handler)
+        logger = make_logger(handler)
+        for number in range(count):
+            event = {"name": "placed", "external_id": f"cust_{number}", "data": {"item": "lamp"}, **tag}
+            logger.info("x", extra={"spotzee_event": event})
+        if not lives:
+            handler._dispatcher.give_up()
+        return handler
+
+    yield run
+    for handler in handlers:
+        handler._dispatcher.give_up()
+        handler.close()
+
+
+@pytest.fixture
+def nowhere(sandbox):
+    """The URL of a server that is down."""
+    sandbox.stop()
+    yield sandbox.url
+    sandbox.start()
+
+
+@pytest.fixture
+def refused(log, sandbox, path):
+    """A spool with three events that the server has refused."""
+    answer = {"code": "validation_failed", "message": "unknown contact", "request_id": "req_7"}
+    errors = [{"param": f"{index}.external_id", "code": "bad", "message": "who?"} for index in range(2)]
+    sandbox.faults([{"status": 422, "body": {**answer, "errors": errors[:count]}} for count in (2, 1)])
+    handler = log(3, url=sandbox.url, lives=True)
+    assert handler.flush(10)
+    handler._dispatcher.give_up()
+    return handler
+
+
+def test_status_tells_what_there_is(spool, log, path, nowhere):
+    """Pending, in flight, by owner, how old, and the size: as text, and as JSON for machines."""
+    log(5, url=nowhere)
+
+    done = spool("status")
+    report = json.loads(spool("status", "--json").stdout)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pending   5, 0 of them in flight" in done.stdout
+    assert f"process {os.getpid()}, gone" in done.stdout
+    assert (report["pending"], report["in_flight"], report["rejected"]) == (5, 0, {})
+    assert report["file"] == str(path)
+    assert report["size_bytes"] > 4096
+    assert 0 <= report["oldest_age_seconds"] < 60
+    assert [(owner["alive"], owner["waiting"] + owner["in_batches"]) for owner in report["owners"]] == [
+        (False, 5)
+    ]
+
+
+def test_status_of_a_program_that_runs(spool, log, nowhere):
+    """What a living process has is its own, and told as such."""
+    log(3, url=nowhere, lives=True)
+
+    report = json.loads(spool("status", "--json").stdout)
+
+    assert report["pending"] == 3
+    assert [owner["alive"] for owner in report["owners"]] == [True]
+
+
+def test_list_and_show_name_events_and_no_data(spool, log, nowhere):
+    """A line for each event, by which `show` finds it; its data only with --data."""
+    log(3, url=nowhere)
+    listed = [json.loads(line) for line in spool("list", "--json").stdout.splitlines()]
+    assert [each["external_id"] for each in listed] == ["cust_0", "cust_1", "cust_2"]
+    assert {each["name"] for each in listed} == {"placed"}
+
+    for each in listed:
+        shown = spool("show", each["id"])
+        assert each["external_id"] in shown.stdout
+        assert json.loads(spool("show", each["id"], "--data", "--json").stdout)["event"]["data"] == {
+            "item": "lamp"
+        }
+        assert each["id"] in spool("list").stdout
+
+
+def test_show_of_an_unknown_id(spool, log, nowhere):
+    """It may be delivered by now: said, and exit code 1."""
+    log(1, url=nowhere)
+
+    for identity in ("7", "f" * 32 + ":0", "nonsense"):
+        done = spool("show", identity)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "no event has the ID" in done.stderr
+
+
+def test_rejected_events_are_told_with_the_servers_words(spool, refused):
+    """Reason, words and request_id are there for whoever sets it right."""
+    report = json.loads(spool("status", "--json").stdout)
+    listed = [json.loads(line) for line in spool("list", "--rejected", "--json").stdout.splitlines()]
+
+    assert (report["pending"], report["rejected"]) == (0, {"validation_failed": 3})
+    assert {(each["state"], each["reason"], each["request_id"]) for each in listed} == {
+        ("rejected", "validation_failed", "req_7")
+    }
+    assert "validation_failed" in spool("show", "1").stdout
+
+
+def test_retry_sends_rejected_events_again(spool, refused, sandbox):
+    """After a fix they go under a new key, all or those that are named, and are rejected no more."""
+    keys = {request["idempotency_key"] for request in sandbox.requests()}
+    assert spool("retry", "2").stdout == "1 retried\n"
+    assert json.loads(spool("retry", "--all", "--json").stdout) == {"retried": 2}
+
+    done = spool("send", SPOTZEE_BASE_URL=sandbox.url)
+
+    assert (done.returncode, done.stdout) == (0, "3 delivered, 0 rejected, 0 undelivered\n")
+    assert sorted(event["external_id"] for event in sandbox.events()) == ["cust_0", "cust_1", "cust_2"]
+    assert not keys & {request["idempotency_key"] for request in sandbox.requests()[len(keys) :]}
+    assert json.loads(spool("status", "--json").stdout)["rejected"] == {}
+
+
+def test_retry_wants_to_know_what(spool, refused):
+    """Neither IDs nor --all is wrong usage; an unknown ID is named, and nothing is retried."""
+    assert spool("retry").returncode == 2
+    done = spool("retry", "1", "77")
+    assert done.returncode == 1
+    assert "77" in done.stderr
+    assert json.loads(spool("status", "--json").stdout)["rejected"] == {"validation_failed": 3}
+
+
+def test_a_running_program_sends_what_is_retried(spool, refused, log, sandbox):
+    """No restart is needed: whoever uses the spool takes it over within seconds."""
+    log(1, url=sandbox.url, lives=True)
+
+    spool("retry", "--all")
+
+    assert sandbox.wait_for(4, 20)
+
+
+def test_export_gives_what_send_reads(spool, log, command, sandbox, path):
+    """JSON lines, data and all; sent from the file they are the same events."""
+    sandbox.stop()
+    log(3, url=sandbox.url)
+    sandbox.start()
+    exported = spool("export")
+    assert exported.returncode == 0
+    assert [json.loads(line)["data"]["item"] for line in exported.stdout.splitlines()] == ["lamp"] * 3
+
+    done = command("send", "-", stdin=exported.stdout, SPOTZEE_API_KEY=KEY, SPOTZEE_BASE_URL=sandbox.url)
+
+    assert done.stdout == "3 delivered, 0 rejected, 0 undelivered\n"
+
+
+def test_export_of_rejected_events_alone(spool, refused):
+    """The choice of `list` holds for `export` too."""
+    assert len(spool("export", "--rejected").stdout.splitlines()) == 3
+    assert spool("export", "--pending").stdout == ""
+
+
+def test_purge_deletes_what_it_is_told(spool, refused, log, nowhere):
+    """Rejected events, or old ones; what a living process has is left."""
+    assert spool("purge").returncode == 2
+    assert spool("purge", "--rejected", "--older-than", "1d").stdout == "0 deleted\n"
+    assert json.loads(spool("purge", "--rejected", "--json").stdout) == {"deleted": 3}
+    log(2, url=nowhere, created_at="2026-01-01T00:00:00Z")
+    log(2, url=nowhere)
+    assert spool("purge", "--older-than", "tomorrow").returncode == 2
+
+    assert spool("purge", "--older-than", "7d").stdout == "2 deleted\n"
+
+    assert json.loads(spool("status", "--json").stdout)["pending"] == 2
+
+
+def test_send_delivers_without_the_program(spool, log, sandbox, path):
+    """The relay of a host: what was left by programs that are gone arrives, in order, and the spool is empty."""
+    sandbox.stop()
+    log(250, url=sandbox.url)
+    sandbox.start()
+
+    done = spool("send", "--json", SPOTZEE_BASE_URL=sandbox.url)
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"delivered": 250, "rejected": 0, "undelivered": 0}
+    assert [event["external_id"] for event in sandbox.events()] == [f"cust_{number}" for number in range(250)]
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_send_leaves_what_it_cannot_deliver(spool, log, nowhere):
+    """The server is down: exit code 1, the reason, and everything is kept."""
+    log(5, url=nowhere)
+
+    done = spool("send", "--base-url", nowhere, "--timeout", 1)
+
+    assert (done.returncode, done.stdout) == (1, "0 delivered, 0 rejected, 5 undelivered\n")
+    assert "ConnectionError" in done.stderr
+    assert "5 events kept in the spool" in done.stderr
+    assert json.loads(spool("status", "--json").stdout)["pending"] == 5
+
+
+@pytest.mark.parametrize("name", ["status", "list", "export", "send"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "there is no spool"), ("notes", "is no spool, and no SQLite database")],
+)
+def test_a_file_that_is_no_spool(command, tmp_path, name, content, words):
+    """Said in one line, exit code 2; a missing file is not made, another is not changed."""
+    path = tmp_path / "events.db"
+    if content is not None:
+        path.write_text(content)
+
+    done = command("spool", name, path, SPOTZEE_API_KEY=KEY)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [each.read_text() for each in tmp_path.iterdir()] == ([] if content is None else [content])
