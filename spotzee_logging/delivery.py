@@ -113,7 +113,7 @@ class Delivery:
         """Events in the requests that are under way."""
         return sum(len(request.batch.events) for request in self._requests)
 
-    def tend(self) -> float:
+    def tend(self, *, is_idle: bool = False) -> float:
         """Have the buffer look after itself where it is time, and tell of what it found; how long until the next."""
         if not self._buffer.place:
             return math.inf
@@ -122,7 +122,7 @@ class Delivery:
             if left > 0:
                 return left
             self._tended_at = self._clock()
-        tidings = self._buffer.tend()
+        tidings = self._buffer.tend(is_idle=is_idle)
         self._reporter.ledger.recover(tidings.recovered)
         self._reporter.ledger.unspool(tidings.unspooled)
         if tidings.lost:

@@ -270,7 +270,7 @@ class Dispatcher:
         if delay is None:
             if self._wait(IDLE_SECONDS):
                 return True
-            self._delivery.tend()  # before nobody does any more
+            self._delivery.tend(is_idle=True)  # before nobody does any more
             return not self._may_end()
         self._is_idle = False
         if delay > 0:

@@ -45,6 +45,7 @@ WITHIN = {
     "buffers": [
         ["__init__"],
         ["memory", "sqlite", "survey"],
+        ["shelf", "parts"],
         ["write_behind"],
         ["claim"],
         ["backlog", "spool_store"],

@@ -30,6 +30,11 @@ class Waiting(NamedTuple):
     body: Body
     address: int
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the journal has it."""
+        return self.address != _NO_ADDRESS
+
 
 class Backlog:
     """Gives the events of a journal in order, once each; holds few of their bodies, however many there are.
@@ -96,7 +101,7 @@ class Backlog:
     @property
     def passed(self) -> Sequence[int]:
         """The addresses of the events that were passed over."""
-        return [waiting.address for waiting in self._passed if waiting.address != _NO_ADDRESS]
+        return [waiting.address for waiting in self._passed if waiting.is_on_disk]
 
     def add_written(self, body: Body) -> None:
         """The journal has one more event."""
@@ -179,8 +184,11 @@ class Backlog:
         return chosen
 
     def pop(self) -> Waiting | None:
-        """Take out the oldest event, if there is one."""
-        return next(self._in_order(), None)
+        """Take out the oldest event; None where there is none, or it cannot be read."""
+        try:
+            return next(self._in_order(), None)
+        except OSError:
+            return None
 
     def drain(self) -> list[Waiting]:
         """Take out all events."""

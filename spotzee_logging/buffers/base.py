@@ -195,8 +195,11 @@ class Buffer(Protocol):
         """Whether other processes have, or have left, events at the same place."""
         ...
 
-    def tend(self) -> Tidings:
-        """Look after what is not the events' coming and going: to be called every few seconds."""
+    def tend(self, *, is_idle: bool = False) -> Tidings:
+        """Look after what is not the events' coming and going: to be called every few seconds.
+
+        :param is_idle: nothing has come for long, and nobody may call again before something does.
+        """
         ...
 
     def keep(self) -> int:

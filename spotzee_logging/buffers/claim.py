@@ -137,7 +137,11 @@ class Claim:
 
 @dataclass(eq=False)
 class Sealed:
-    """A batch that is held, and where it stands; `batch` is None while its body is on disk alone."""
+    """A batch that is held, and where it stands.
+
+    :param batch: None while its body is on disk alone.
+    :param is_in_journal: whether its events are there too, as long as the database does not have it.
+    """
 
     claim: Claim
     key: str
@@ -147,6 +151,7 @@ class Sealed:
     contacts: tuple[Hashable, ...]
     position: int
     batch: Batch | None
+    is_in_journal: bool = True
 
     @classmethod
     def recalled(cls, claim: Claim, row: BatchRow) -> Sealed:
@@ -164,10 +169,20 @@ class Sealed:
         return f"{self.rank}.{index:02x}"
 
 
-def held_as(batch: Batch, claim: Claim, rank: str) -> Sealed:
+def held_as(batch: Batch, claim: Claim, rank: str, *, is_in_journal: bool) -> Sealed:
     """A batch that this process has made, for a claim."""
     sizes = tuple(len(event) for event in batch.events)
-    return Sealed(claim, batch.key, rank, batch.sealed_at, sizes, batch.contacts, batch.position, batch)
+    return Sealed(
+        claim,
+        batch.key,
+        rank,
+        batch.sealed_at,
+        sizes,
+        batch.contacts,
+        batch.position,
+        batch,
+        is_in_journal=is_in_journal,
+    )
 
 
 def loaded(held: Sealed, store: SpoolStore) -> Batch | None:

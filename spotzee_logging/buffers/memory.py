@@ -178,7 +178,7 @@ class MemoryBuffer:
     def has_company(self) -> bool:
         return False
 
-    def tend(self) -> Tidings:
+    def tend(self, *, is_idle: bool = False) -> Tidings:  # noqa: ARG002
         return Tidings()
 
     def keep(self) -> int:

@@ -6,6 +6,7 @@ A lock ends with its process, and no other process can be taken for that one, wh
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import re
@@ -43,6 +44,7 @@ def tokens_beside(path: str) -> set[str]:
     return {match[1] for match in matches if match}
 
 
+@functools.cache
 def machine() -> str:
     """This machine, from one start to the next: the containers of one host are on one machine."""
     try:

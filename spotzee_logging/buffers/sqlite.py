@@ -7,8 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from spotzee_logging.buffers.backlog import Waiting
@@ -23,18 +22,16 @@ from spotzee_logging.buffers.base import (
     part_of,
     seal,
 )
-from spotzee_logging.buffers.claim import Claim, Sealed, held_as, loaded, take_over_the_dead
+from spotzee_logging.buffers.claim import Claim, loaded
 from spotzee_logging.buffers.journal import contact_of
-from spotzee_logging.buffers.owners import tokens_beside
+from spotzee_logging.buffers.parts import Parts
+from spotzee_logging.buffers.shelf import Shelf
 from spotzee_logging.buffers.spool_store import SpoolStore
 from spotzee_logging.buffers.write_behind import WriteBehind
 from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
 from spotzee_logging.errors import SpoolError
 
 MEMORY_BYTES: Final = 32 * 1024 * 1024  # 32 MiB
-MOST_OLDER: Final = 100
-"""Dead owners whose parts are in hand at a time: each is an open file."""
-
 _WRITTEN_BACK_AT_ONCE: Final = 100
 
 
@@ -75,7 +72,7 @@ class SqliteBuffer:
         self._clock = clock
         self._set_up()
         self._store.open()
-        self.has_company = bool(self._others())
+        self.has_company = bool(self._parts.others(self._store))
         # Opened again when it is needed: a server that forks its workers in C has no connection open then.
         self._store.close()
 
@@ -93,10 +90,8 @@ class SqliteBuffer:
 
     def _hold_nothing(self, position: int) -> None:
         self._behind = WriteBehind(self._store, self._door)
-        self._own = Claim.begin(self.place, position, is_synced=self._is_power_safe)
-        self._older: list[Claim] = []
-        self._released: deque[Sealed] = deque()
-        self._taken: dict[Batch, Sealed] = {}
+        self._shelf = Shelf(self._behind)
+        self._parts = Parts(self.place, position, is_synced=self._is_power_safe)
         self._events = self._bytes = self._unsealed = 0
         # (position, time): whatever is put from that position on is put after that time.
         self._marks: deque[tuple[int, float]] = deque()
@@ -114,24 +109,24 @@ class SqliteBuffer:
 
     @property
     def has_sealed(self) -> bool:
-        return bool(self._released)
+        return self._shelf.has_released
 
     @property
     def position(self) -> int:
-        return self._own.backlog.end
+        return self._parts.position
 
     @property
     def oldest(self) -> int:
-        with self._lock, self._door:
-            waiting = [claim.backlog.first_position for claim in self._claims() if len(claim.backlog)]
-            return min(*waiting, *(held.position for held in self._sealed()), self.position, self.position)
+        with self._door:
+            waiting = [claim.backlog.first_position for claim in self._parts if len(claim.backlog)]
+            return min([*waiting, *(held.position for held in self._shelf), self.position])
 
     @property
     def oldest_put_at(self) -> float | None:
         with self._door:
-            if any(len(claim.backlog) for claim in self._older):
-                return -math.inf  # by another process, or long ago
-            return self._marks[0][1] if len(self._own.backlog) else None
+            if self._parts.has_older_waiting:
+                return -math.inf
+            return self._marks[0][1] if len(self._parts.own.backlog) else None
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         dropped: Sequence[Body] = ()
@@ -142,12 +137,13 @@ class SqliteBuffer:
                 dropped = self._make_room(size, wait_seconds)
                 if not self._has_room(size):
                     return [*dropped, body]
-            if self._own.backlog.is_all_seen:
+            own = self._parts.own
+            if own.backlog.is_all_seen:
                 self._mark()
-            failure = self._own.append(contact, body)
+            failure = own.append(contact, body)
             if failure is not None:
-                self._trouble = f"the spool's journal beside {self.place}: {failure.strerror or failure}"
-            if self._own.backlog.in_memory:
+                self._note_journal(failure)
+            if own.backlog.in_memory:
                 self._tell(unspooled=1)
             self._unsealed += 1
             self._events += 1
@@ -155,7 +151,7 @@ class SqliteBuffer:
         return dropped
 
     def _has_room(self, size: int) -> bool:
-        in_memory = self._own.backlog.in_memory_bytes
+        in_memory = self._parts.own.backlog.in_memory_bytes
         return self._bytes + self._bytes_elsewhere + size <= self._max_bytes and (
             not in_memory or in_memory + size <= self._max_memory_bytes
         )
@@ -171,28 +167,21 @@ class SqliteBuffer:
 
     def ack(self, batch: Batch, refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT) -> bool:
         with self._lock:
-            held = self._taken.pop(batch, None)
-            if held is None:
-                return False
-            self._behind.bury([batch.events[index] for index in refused], verdict)
-            self._replace(held, [])
-            return True
+            buried = [batch.events[index] for index in refused]
+            return self._replace(batch, [], buried, verdict)
 
     def release(self, batch: Batch) -> bool:
-        with self._lock:
-            held = self._taken.pop(batch, None)
-            if held is None:
-                return False
-            self._released.appendleft(held)
-            return True
+        with self._lock, self._door:
+            held = self._shelf.pop(batch)
+            if held is not None:
+                self._shelf.put_first(held)
+            return held is not None
 
     def split(self, batch: Batch, groups: Sequence[Sequence[int]]) -> Sequence[Batch]:
         check_groups(batch, groups)
         with self._lock:
-            held = self._taken.pop(batch, None)
-            return (
-                () if held is None else self._replace(held, [part_of(batch, each) for each in groups if each])
-            )
+            parts = [part_of(batch, group) for group in groups if group]
+            return parts if self._replace(batch, parts) else ()
 
     def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:
         leaving = check_indexes(batch, indexes)
@@ -200,68 +189,71 @@ class SqliteBuffer:
             self.release(batch)
             return ()
         kept = [index for index in range(len(batch.events)) if index not in leaving]
+        left = [batch.events[index] for index in sorted(leaving)]
         with self._lock:
-            held = self._taken.pop(batch, None)
-            if held is None:
-                return ()
-            left = [batch.events[index] for index in sorted(leaving)]
-            self._behind.bury(left, verdict)
-            self._replace(held, [part_of(batch, kept)] if kept else [])
-            return left
+            parts = [part_of(batch, kept)] if kept else []
+            return left if self._replace(batch, parts, left, verdict) else ()
 
-    def tend(self) -> Tidings:
-        """Take over what dead processes have left, go back to the disk after trouble, give space back."""
+    def tend(self, *, is_idle: bool = False) -> Tidings:
+        """See `Buffer`: take over from the dead, go back to the disk after trouble, give space back."""
         with self._lock:
             self._leave_what_is_not_in_place()
             self._write_back()
+            with self._door:
+                if is_idle and self._parts.own.is_begun and self._parts.own.is_empty:
+                    self._parts.begin_another()  # so that the files of this one go
             try:
                 self._take_over()
-                self._behind.touch(self._claims())
+                self._behind.touch(self._parts)
                 self._write()
-                self.has_company = bool(self._others())
-                self._bytes_elsewhere = self._store.bytes_of_others(self._tokens())
+                self.has_company = bool(self._parts.others(self._store))
+                self._bytes_elsewhere = self._store.bytes_of_others(self._parts.tokens())
                 if not self._events:
                     self._store.give_back_space()
                     self._store.close()
             except OSError as error:  # `SpoolError` among them
                 self._trouble = str(error)
-            tidings, self._tidings = self._tidings._replace(trouble=self._trouble), Tidings()
-            self._trouble = ""
             self.is_tended = True
-            return tidings
+            with self._door:
+                tidings, self._tidings = self._tidings._replace(trouble=self._trouble), Tidings()
+                self._trouble = ""
+                return tidings
 
     def keep(self) -> int:
         """See `Buffer`: what is on disk is left to others, what is in memory alone is held on to."""
         with self._lock, self._door:
             self._write_back()
-            self._behind.touch(self._claims())
-            in_memory = self._own.backlog.drain_memory()
-            kept, position = self._events - len(in_memory), self.position
+            self._behind.touch(self._parts)
+            in_memory, position = self._parts.own.backlog.drain_memory(), self.position
             self._write(staying=False)
-            for claim in self._claims():
+            unwritten = [
+                held for held in self._shelf if not held.is_in_journal and not self._behind.is_written(held)
+            ]
+            kept = self._events - len(in_memory) - sum(len(held.sizes) for held in unwritten)
+            for claim in self._parts:
                 claim.leave()
             self._store.close()
             self._hold_nothing(position)
+            self._shelf.put_last(unwritten)
             for contact, body in in_memory:
-                self._own.backlog.add_in_memory(contact, body)
-                self._unsealed += 1
-                self._count(1, len(body))
+                self._parts.own.backlog.add_in_memory(contact, body)
+            self._unsealed = len(in_memory)
+            held_bytes = sum(held.bytes for held in unwritten) + self._parts.own.backlog.bytes
+            self._count(self._unsealed + sum(len(held.sizes) for held in unwritten), held_bytes)
             return kept
 
     def abandon(self) -> Sequence[Body]:
         with self._lock, self._door:
             bodies: list[Body] = []
-            for held in sorted(self._sealed(), key=lambda held: held.position):
+            for held in sorted(self._shelf, key=lambda held: held.position):
                 batch = loaded(held, self._store)
                 bodies += () if batch is None else batch.events
-                self._retire(held)
-            for claim in self._claims():
+            for claim in self._parts:
                 bodies += (waiting.body for waiting in claim.backlog.drain())
-            self._released.clear()
-            self._taken.clear()
+            self._shelf.clear()
             self._unsealed = 0
             self._count(-self._events, -self._bytes)
-            self._behind.touch(self._claims())
+            self._behind.touch(self._parts)
             self._write()
             return bodies
 
@@ -274,7 +266,7 @@ class SqliteBuffer:
         self._lock.release()
 
     def begin_anew(self) -> None:
-        for claim in self._claims():
+        for claim in self._parts:
             claim.forget()
         self._store.forget()
         self._set_up()
@@ -283,23 +275,13 @@ class SqliteBuffer:
         """Leave all to whoever opens the spool next; events put after that are held as ever."""
         self.keep()
 
-    def _claims(self) -> Sequence[Claim]:
-        """The oldest first: their events go first."""
-        return [*self._older, self._own]
-
-    def _tokens(self) -> set[str]:
-        return {claim.token for claim in self._claims()}
-
-    def _others(self) -> set[str]:
-        """The owners whose part is not in our hands. Raises OSError, `SpoolError` too."""
-        return {*tokens_beside(self.place), *(life.token for life in self._store.owners())} - self._tokens()
-
-    def _sealed(self) -> Iterator[Sealed]:
-        return chain(self._released, self._taken.values())
-
     def _tell(self, *, recovered: int = 0, unspooled: int = 0, lost: int = 0) -> None:
-        told = self._tidings
-        self._tidings = Tidings(told.recovered + recovered, told.unspooled + unspooled, told.lost + lost)
+        with self._door:
+            told = self._tidings
+            self._tidings = Tidings(told.recovered + recovered, told.unspooled + unspooled, told.lost + lost)
+
+    def _note_journal(self, error: OSError) -> None:
+        self._trouble = f"the spool's journal beside {self.place}: {error.strerror or error}"
 
     def _count(self, events: int, size: int) -> None:
         with self._door:
@@ -312,84 +294,66 @@ class SqliteBuffer:
         """Note the time, and forget the marks that are older than the oldest event that waits."""
         now = self._clock()  # before the position: a put may come in while the clock is read
         self._marks.append((self.position, now))
-        first = self._own.backlog.first_position
+        first = self._parts.own.backlog.first_position
         while len(self._marks) > 1 and self._marks[1][0] <= first:
             self._marks.popleft()
 
     def _next_released(self) -> Batch | None:
-        """The first released batch whose contacts are in no batch that is taken, or stands before it."""
-        busy = {contact for held in self._taken.values() for contact in held.contacts}
-        for held in list(self._released):
-            if busy.isdisjoint(held.contacts):
-                batch = loaded(held, self._store)
-                self._released.remove(held)
+        while (held := self._shelf.next_free()) is not None:
+            batch = loaded(held, self._store)
+            with self._door:
                 if batch is not None:
-                    self._taken[batch] = held
+                    self._shelf.take(held, batch)
                     return batch
-                self._retire(held)
+                self._shelf.lose(held)
                 self._lose(len(held.sizes), held.bytes)
-            busy.update(held.contacts)
         return None
 
     def _next_new(self, max_events: int, max_bytes: int) -> Batch | None:
         """A batch of the oldest events that no sealed batch's contacts keep waiting."""
-        busy: set[Hashable] = {contact for held in self._sealed() for contact in held.contacts}
         with self._door:
-            for claim in self._claims():
-                chosen = claim.backlog.choose(busy, max_events, max_bytes)
-                self._unsealed -= len(chosen)
-                if chosen or not self._is_seen(claim):
-                    break
-                busy |= claim.backlog.contacts
+            claim, chosen = self._parts.choose(self._shelf.contacts, max_events, max_bytes)
             self._mark()
-        if not chosen:
-            return None
-        events = [waiting.body for waiting in chosen]
-        batch = seal(events, chosen[0].position, [waiting.contact for waiting in chosen])
-        self._taken[batch] = self._seal(batch, claim, claim.take_rank())
-        return batch
+            if not chosen:
+                self._write_off(claim)
+                return None
+            self._unsealed -= len(chosen)
+            events = [waiting.body for waiting in chosen]
+            batch = seal(events, chosen[0].position, [waiting.contact for waiting in chosen])
+            self._shelf.seal(batch, claim, is_in_journal=all(waiting.is_on_disk for waiting in chosen))
+            return batch
 
-    def _is_seen(self, claim: Claim) -> bool:
-        """Whether a claim's events were all looked at: others' of the same contacts must not pass them."""
-        if claim.backlog.is_all_seen:
-            return True
+    def _write_off(self, claim: Claim) -> None:
+        """Where a claim's files hold less than was written to them, what is missing is lost."""
         before = claim.backlog.bytes
         lost = claim.backlog.write_off()
         self._unsealed -= lost
         self._lose(lost, before - claim.backlog.bytes)
-        return False
 
     def _lose(self, events: int, size: int) -> None:
         self._tell(lost=events)
         self._count(-events, -size)
 
-    def _seal(self, batch: Batch, claim: Claim, rank: str) -> Sealed:
-        held = held_as(batch, claim, rank)
-        claim.sealed_events += len(held.sizes)
-        claim.sealed_bytes += held.bytes
-        self._behind.add(held)
-        return held
-
-    def _retire(self, held: Sealed) -> None:
-        held.claim.sealed_events -= len(held.sizes)
-        held.claim.sealed_bytes -= held.bytes
-        self._behind.remove(held)
-
-    def _replace(self, held: Sealed, parts: Sequence[Batch]) -> Sequence[Batch]:
-        """Put `parts` where a batch was, and write it all down."""
-        self._retire(held)
-        sealed = [self._seal(part, held.claim, held.rank_of_part(index)) for index, part in enumerate(parts)]
-        self._released.extendleft(reversed(sealed))
-        left = sum(len(each.sizes) for each in sealed) - len(held.sizes)
-        self._count(left, sum(each.bytes for each in sealed) - held.bytes)
+    def _replace(
+        self, batch: Batch, parts: Sequence[Batch], buried: Sequence[Body] = (), verdict: Verdict = NO_VERDICT
+    ) -> bool:
+        """Put `parts` where a taken batch was, and write it all down; whether it was there."""
+        with self._door:
+            held = self._shelf.pop(batch)
+            if held is None:
+                return False
+            self._shelf.replace(held, parts)
+            left = [event for part in parts for event in part.events]
+            self._count(len(left) - len(held.sizes), sum(map(len, left)) - held.bytes)
+        self._behind.bury(buried, verdict)
         self._write()
-        return parts
+        return True
 
     def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
         if wait_seconds:
             self._room.wait_for(lambda: self._has_room(size), wait_seconds)
         dropped: list[Waiting] = []
-        own = self._own.backlog
+        own = self._parts.own.backlog
         while self._drops_oldest and not self._has_room(size):
             waiting = own.pop()
             if waiting is None:
@@ -408,46 +372,41 @@ class SqliteBuffer:
     def _write(self, *, staying: bool = True) -> None:
         """Bring the database up to date; what it does not take now it gets with the next change."""
         try:
-            ended = self._behind.write(self._own if staying else None)
+            ended = self._behind.write(self._parts.own if staying else None)
         except SpoolError as error:
             self._trouble = str(error)
             return
         for claim in ended:
             claim.leave()
-        self._older = [claim for claim in self._older if claim not in ended]
+        with self._door:
+            self._parts.drop(ended)
 
     def _write_back(self) -> None:
         """Give the journal what it did not take, a little at a time: callers wait at the door meanwhile."""
         try:
-            while self._own.backlog.in_memory:
+            while self._parts.own.backlog.in_memory:
                 with self._door:
-                    self._own.write_back(_WRITTEN_BACK_AT_ONCE)
+                    self._parts.own.write_back(_WRITTEN_BACK_AT_ONCE)
         except OSError as error:
-            self._trouble = f"the spool's journal beside {self.place}: {error.strerror or error}"
+            self._note_journal(error)
 
     def _leave_what_is_not_in_place(self) -> None:
         """Where others have deleted or cut our files, go on with new ones; the old are read as far as they go."""
         if not self._store.is_in_place():
             self._trouble = f"the spool {self.place} was deleted or replaced; another is made"
             self._store.close()
-            for held in self._sealed():
+            for held in self._shelf:
                 self._behind.add(held)
         with self._door:
-            if not self._own.is_in_place:
+            if not self._parts.own.is_in_place:
                 self._trouble = f"the spool's journal beside {self.place} was deleted or cut; another is made"
-                self._older.append(self._own)
-                self._own = Claim.begin(self.place, self.position, is_synced=self._is_power_safe)
+                self._parts.begin_another()
 
     def _take_over(self) -> None:
-        room = MOST_OLDER - len(self._older)
-        for claim, sealed in islice(
-            take_over_the_dead(self.place, self._store, self._tokens()), max(0, room)
-        ):
-            events = len(claim.backlog) + claim.sealed_events
+        for claim, sealed in self._parts.take_over(self._store):
+            waiting = len(claim.backlog)
             with self._door:
-                self._older.append(claim)
-                self._older.sort(key=lambda each: each.token)
-                self._unsealed += len(claim.backlog)
-                self._count(events, claim.backlog.bytes + claim.sealed_bytes)
-            self._released.extend(sealed)
-            self._tell(recovered=events)
+                self._unsealed += waiting
+                self._shelf.put_last(sealed)
+                self._count(waiting + claim.sealed_events, claim.backlog.bytes + claim.sealed_bytes)
+            self._tell(recovered=waiting + claim.sealed_events)

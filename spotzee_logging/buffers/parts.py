@@ -1,0 +1,82 @@
+"""The parts of a spool that are in this process's hands: its own, and those of owners that are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from spotzee_logging.buffers.backlog import Waiting
+from spotzee_logging.buffers.claim import Claim, Sealed, take_over_the_dead
+from spotzee_logging.buffers.owners import tokens_beside
+from spotzee_logging.buffers.spool_store import SpoolStore
+
+MOST_OLDER: Final = 100
+"""Dead owners whose parts are in hand at a time: each is an open file."""
+
+
+class Parts:
+    """One claim that events are put to, and older ones, whose events go first.
+
+    :param path: the spool's file.
+    :param position: of the next event that is put.
+    :param is_synced: whether an append also waits for the disk.
+
+    Not for several threads at a time.
+    """
+
+    def __init__(self, path: str, position: int, *, is_synced: bool) -> None:
+        self._path = path
+        self._is_synced = is_synced
+        self._older: tuple[Claim, ...] = ()
+        self.own = Claim.begin(path, position, is_synced=is_synced)
+
+    def __iter__(self) -> Iterator[Claim]:
+        """The oldest first."""
+        return iter((*self._older, self.own))
+
+    @property
+    def position(self) -> int:
+        """Of the next event that is put."""
+        return self.own.backlog.end
+
+    @property
+    def has_older_waiting(self) -> bool:
+        """Whether events wait that others have put, or that were put long ago."""
+        return any(len(claim.backlog) for claim in self._older)
+
+    def tokens(self) -> set[str]:
+        """The owners in hand."""
+        return {claim.token for claim in self}
+
+    def others(self, store: SpoolStore) -> set[str]:
+        """The owners that are not. Raises OSError, `SpoolError` too."""
+        return {*tokens_beside(self._path), *(life.token for life in store.owners())} - self.tokens()
+
+    def begin_another(self) -> None:
+        """What comes is put to a new claim, and the one before goes on as an older one."""
+        self._older = (*self._older, self.own)
+        self.own = Claim.begin(self._path, self.position, is_synced=self._is_synced)
+
+    def drop(self, ended: Sequence[Claim]) -> None:
+        """Have claims in hand no more."""
+        self._older = tuple(claim for claim in self._older if claim not in ended)
+
+    def take_over(self, store: SpoolStore) -> Iterator[tuple[Claim, Sequence[Sealed]]]:
+        """Get in hand what dead owners have left, as many as may be. Raises OSError, `SpoolError` too."""
+        room = max(0, MOST_OLDER - len(self._older))
+        for claim, sealed in islice(take_over_the_dead(self._path, store, self.tokens()), room):
+            self._older = tuple(sorted((*self._older, claim), key=lambda each: each.token))
+            yield claim, sealed
+
+    def choose(self, busy: set[Hashable], max_events: int, max_bytes: int) -> tuple[Claim, Sequence[Waiting]]:
+        """Take out of one claim's backlog the events of the next batch, if there are any.
+
+        An event waits while an older claim may have another of its contact.
+        """
+        for claim in self:
+            chosen = claim.backlog.choose(busy, max_events, max_bytes)
+            if chosen or not claim.backlog.is_all_seen:
+                break
+            busy |= claim.backlog.contacts
+        return claim, chosen
