@@ -376,10 +376,10 @@ class SqliteBuffer:
         except SpoolError as error:
             self._trouble = str(error)
             return
-        for claim in ended:
-            claim.leave()
-        with self._door:
-            self._parts.drop(ended)
+        if ended:
+            self._behind.forget(ended)
+            with self._door:
+                self._parts.drop(ended)
 
     def _write_back(self) -> None:
         """Give the journal what it did not take, a little at a time: callers wait at the door meanwhile."""

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from spotzee_logging.buffers.base import Body, Verdict
 from spotzee_logging.buffers.claim import Claim, Sealed
 from spotzee_logging.buffers.spool_store import MOST_REJECTED, SpoolStore
+from spotzee_logging.errors import SpoolError
 
 
 class WriteBehind:
@@ -54,7 +55,7 @@ class WriteBehind:
         return held.key not in self._added
 
     def write(self, staying: Claim | None) -> Sequence[Claim]:
-        """Write all of it, and delete what files it makes needless; the owners that are forgotten.
+        """Write all of it, and delete what files it makes needless; the owners that are to be forgotten.
 
         Those are all that hold nothing any more, but for the one that is `staying`. Raises `SpoolError`, and
         has all of it to write yet.
@@ -71,8 +72,7 @@ class WriteBehind:
             change.remove(removed)
             change.add((held.claim.token, held.rank, batch) for held, batch in added if batch is not None)
             change.bury(refused)
-            change.save(row for claim, row in rows.items() if claim not in ended)
-            change.forget(claim.token for claim in ended)
+            change.save(rows.values())
         self._removed.difference_update(removed)
         for held, _ in added:
             self._added.pop(held.key, None)
@@ -83,3 +83,15 @@ class WriteBehind:
             for claim, row in rows.items():
                 claim.free(row)
         return ended
+
+    def forget(self, ended: Sequence[Claim]) -> None:
+        """Have nothing left of owners that hold nothing.
+
+        Their journals go first: read without the row that says how far they are sealed, all would come again.
+        """
+        for claim in ended:
+            claim.backlog.journal.remove()
+        with contextlib.suppress(SpoolError), self._store.change() as change:
+            change.forget(claim.token for claim in ended)
+        for claim in ended:
+            claim.leave()
