@@ -15,6 +15,7 @@ from spotzee_logging.buffers import journal, spool_schema, spool_store
 from spotzee_logging.buffers.base import Verdict
 from spotzee_logging.buffers.journal import Journal, contact_of, framed
 from spotzee_logging.buffers.owners import OwnerLock
+from spotzee_logging.buffers.parts import MOST_OLDER
 from spotzee_logging.buffers.spool_store import MOST_REJECTED, SpoolStore
 from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.errors import SpoolError
@@ -448,3 +449,35 @@ def test_a_power_safe_spool_keeps_the_contract_too(open_spool):
     put(buffer, range(20))
 
     assert drained(buffer) == list(range(20))
+
+
+def test_the_dead_go_first_however_many_they_are(open_spool):
+    """More owners may have died than are taken over at a time: later events of their contacts wait for them all."""
+    for number in range(MOST_OLDER + 20):
+        dead = open_spool()
+        put(dead, [number], "ada")
+        die(dead)
+    heir = open_spool()
+    put(heir, [999], "ada")
+
+    found = []
+    while heir.tend().recovered:
+        found += drained(heir)
+
+    assert found + drained(heir) == [*range(MOST_OLDER + 20), 999]
+
+
+def test_an_owner_that_was_about_to_leave_is_not_read_again(open_spool, path):
+    """A kill between the steps of its end: its journals go before the row that says how far they are sealed."""
+    dead = open_spool()
+    put(dead, range(5))
+    assert drained(dead) == [0, 1, 2, 3, 4]
+    ended = list(dead._parts)
+    for claim in ended:
+        claim.backlog.journal.remove()
+    die(dead)
+    heir = open_spool()
+
+    assert heir.tend().recovered == 0
+
+    assert files(path) == []

@@ -29,6 +29,7 @@ class Parts:
         self._path = path
         self._is_synced = is_synced
         self._older: tuple[Claim, ...] = ()
+        self._may_be_more = False
         self.own = Claim.begin(path, position, is_synced=is_synced)
 
     def __iter__(self) -> Iterator[Claim]:
@@ -65,18 +66,23 @@ class Parts:
     def take_over(self, store: SpoolStore) -> Iterator[tuple[Claim, Sequence[Sealed]]]:
         """Get in hand what dead owners have left, as many as may be. Raises OSError, `SpoolError` too."""
         room = max(0, MOST_OLDER - len(self._older))
+        self._may_be_more = True
         for claim, sealed in islice(take_over_the_dead(self._path, store, self.tokens()), room):
             self._older = tuple(sorted((*self._older, claim), key=lambda each: each.token))
+            room -= 1
             yield claim, sealed
+        self._may_be_more = room == 0
 
     def choose(self, busy: set[Hashable], max_events: int, max_bytes: int) -> tuple[Claim, Sequence[Waiting]]:
         """Take out of one claim's backlog the events of the next batch, if there are any.
 
         An event waits while an older claim may have another of its contact.
         """
-        for claim in self:
+        for claim in self._older:
             chosen = claim.backlog.choose(busy, max_events, max_bytes)
             if chosen or not claim.backlog.is_all_seen:
-                break
+                return claim, chosen
             busy |= claim.backlog.contacts
-        return claim, chosen
+        if self._may_be_more:
+            return self.own, ()
+        return self.own, self.own.backlog.choose(busy, max_events, max_bytes)

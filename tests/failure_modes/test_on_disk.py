@@ -125,12 +125,6 @@ def assert_once(server, receipts, rounds, expect_order=True):
     doubled = [at for at, count in arrived.items() if count > 1]
     print(f"{rounds} rounds, {len(returned)} events, {len(lost)} lost, {len(doubled)} doubled")
 
-    if os.environ.get("DIAG") and doubled:
-        for d in (doubled[0], doubled[-1]):
-            for r in server.requests():
-                if r["body"] and json.dumps(list(d)).replace(" ", "") in r["body"]:
-                    b = json.loads(r["body"])
-                    print(d, r["received_at"], r["status"], r["code"], r["idempotency_key"], r["committed"], r["replayed"], r["fault"], len(b), b[0]["data"], b[-1]["data"], r["connection"])
     assert (lost[:10], doubled[:10]) == ([], [])
     assert server.forgotten() == {"events": 0, "requests": 0}
     assert "idempotency_key_mismatch" not in {request["code"] for request in server.requests()}
@@ -145,7 +139,6 @@ def one_life(program, server, chance, life):
     """Start the program and have it end at some stage."""
     stage = chance.choice([*STAGES, AFTER_THE_COMMIT, *[AT_ANY_MOMENT] * 6])
     passes = chance.randint(1, 300 if "insert" in stage else 4)
-    print("LIFE", life, stage, passes)
     server.faults([{"delay": 0.3}] if stage == AFTER_THE_COMMIT else faults(chance))
     committed = len(server.events()) if stage == AFTER_THE_COMMIT else 0
     program.start(life=life, events=chance.randint(1, 400), stage=stage, passes=passes)
