@@ -66,12 +66,14 @@ class Parts:
     def take_over(self, store: SpoolStore) -> Iterator[tuple[Claim, Sequence[Sealed]]]:
         """Get in hand what dead owners have left, as many as may be. Raises OSError, `SpoolError` too."""
         room = max(0, MOST_OLDER - len(self._older))
-        self._may_be_more = True
-        for claim, sealed in islice(take_over_the_dead(self._path, store, self.tokens()), room):
-            self._older = tuple(sorted((*self._older, claim), key=lambda each: each.token))
-            room -= 1
-            yield claim, sealed
-        self._may_be_more = room == 0
+        try:
+            for claim, sealed in islice(take_over_the_dead(self._path, store, self.tokens()), room):
+                self._older = tuple(sorted((*self._older, claim), key=lambda each: each.token))
+                room -= 1
+                yield claim, sealed
+        finally:
+            # What is put here waits for what may be left, though not for a disk in trouble.
+            self._may_be_more = room == 0
 
     def choose(self, busy: set[Hashable], max_events: int, max_bytes: int) -> tuple[Claim, Sequence[Waiting]]:
         """Take out of one claim's backlog the events of the next batch, if there are any.
