@@ -75,6 +75,14 @@ def files(path):
     return sorted(each for each in os.listdir(folder) if each not in {name, f"{name}-wal", f"{name}-shm"})
 
 
+def rejected(path):
+    """The dead letters of a spool."""
+    store = SpoolStore(path)
+    rows = store.rejected()
+    store.close()
+    return rows
+
+
 def test_what_a_dead_process_has_left_is_taken_over(open_spool):
     """Its batches keep key and body, and go first; its other events follow; all are counted as recovered."""
     dead = open_spool()
@@ -266,7 +274,7 @@ def test_dead_letters_are_kept_with_the_servers_words(open_spool, path):
     buffer.ack(buffer.take(1, PLENTY))
     buffer.ack(buffer.take(2, PLENTY), [0], verdict)
 
-    rows = SpoolStore(path).rejected()
+    rows = rejected(path)
 
     assert [(row.reason, row.why, row.request_id, row.body) for row in rows] == [
         (*verdict, body(1)),
@@ -284,7 +292,7 @@ def test_dead_letters_are_bounded(open_spool, path, monkeypatch):
     for _ in range(5):
         buffer.reject(buffer.take(5, PLENTY), range(5), Verdict("r"))
 
-    assert [row.body for row in SpoolStore(path).rejected()] == [body(number) for number in range(15, 25)]
+    assert [row.body for row in rejected(path)] == [body(number) for number in range(15, 25)]
     assert MOST_REJECTED > 1000
 
 
@@ -294,16 +302,16 @@ def test_an_older_spool_is_brought_forward(open_spool, path):
     put(old, range(2))
     batch = old.take(2, PLENTY)
     die(old)
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE rejected")
-        connection.execute("PRAGMA user_version = 1")
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE rejected")
+    connection.execute("PRAGMA user_version = 1")
     connection.close()
     heir = open_spool()
 
     heir.tend()
 
     assert heir.take(2, PLENTY).key == batch.key
-    assert SpoolStore(path).rejected() == []
+    assert rejected(path) == []
 
 
 def foreign(path):

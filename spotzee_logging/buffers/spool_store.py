@@ -296,8 +296,12 @@ def _sizes(batch: Batch) -> str:
 
 def _connect(path: str, *, is_power_safe: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA synchronous = {'FULL' if is_power_safe else 'NORMAL'}")
-    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    try:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if is_power_safe else 'NORMAL'}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

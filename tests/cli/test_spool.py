@@ -64,10 +64,10 @@ def nowhere(sandbox):
 def refused(log, sandbox, path):
     """A spool with three events that the server has refused."""
     answer = {"code": "validation_failed", "message": "unknown contact", "request_id": "req_7"}
-    errors = [{"param": f"{index}.external_id", "code": "bad", "message": "who?"} for index in range(2)]
-    sandbox.faults([{"status": 422, "body": {**answer, "errors": errors[:count]}} for count in (2, 1)])
+    sandbox.faults([{"status": 422, "body": answer, "times": 100}])
     handler = log(3, url=sandbox.url, lives=True)
     assert handler.flush(10)
+    sandbox.faults([])
     handler._dispatcher.give_up()
     return handler
 
