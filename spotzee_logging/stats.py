@@ -84,7 +84,6 @@ class Ledger:
         """So many events of a process that is gone are pending here."""
         with self._lock:
             self._accepted += count
-            self._pending += count
             self._recovered += count
 
     def unspool(self, count: int) -> None:
