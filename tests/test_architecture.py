@@ -37,7 +37,8 @@ LINES = [
     ["silence"],
     ["answers", "stats", "diagnostics"],
     ["timestamps"],
-    ["errors", "foreign", "hosts", "repeats", "version"],
+    ["errors"],
+    ["foreign", "hosts", "late", "repeats", "version"],
 ]
 
 # The same within those that count as one.
