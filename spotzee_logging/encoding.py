@@ -118,10 +118,40 @@ else:
         ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     )
 
+    # Kept, where json would make one anew for every event; None where a Python has no C of json's.
+    _make_encoder: Any = json.encoder.c_make_encoder
+    _chunks: Any = _make_encoder and _make_encoder(
+        None, None, json.encoder.encode_basestring, None, ":", ",", False, False, False
+    )
+
     def encode_event(fields: dict[str, Any]) -> bytes:
         """An event's fields as strict JSON. Never raises."""
-        # json would write integers of any size, NaN and half surrogates: every value must be seen first.
+        # json would write integers of any size, NaN and half surrogates: every value is looked at first. To
+        # look takes a third of the time that it takes to make a plain copy.
+        user = fields.get("user")
+        own = user.get("data") if type(user) is dict else None
+        if _is_json(fields.get("data"), MAX_DEPTH - 2) and _is_json(own, MAX_DEPTH - 2):
+            try:
+                return _written(fields)
+            except (UnicodeEncodeError, TypeError, RuntimeError):  # as above; or changed by another thread
+                pass
         return _write(plain(fields))
+
+    def _written(fields: dict[str, Any]) -> bytes:
+        return ("".join(_chunks(fields, 0)) if _chunks else _JSON.encode(fields)).encode()
+
+    def _is_json(value: Any, levels: int) -> bool:
+        """Whether json writes the value as the rules have it: its own types throughout, and not too deep."""
+        kind = type(value)
+        if kind is str or value is None or kind is bool:
+            return True
+        if kind is int:
+            return bool(_SMALLEST_INT <= value <= _LARGEST_INT)
+        if kind is float:
+            return math.isfinite(value)
+        if levels and kind is dict:
+            return all(type(key) is str and _is_json(item, levels - 1) for key, item in value.items())
+        return bool(levels) and kind is list and all(_is_json(item, levels - 1) for item in value)
 
     def _write(tree: Any) -> bytes:
         return _JSON.encode(tree).encode()
