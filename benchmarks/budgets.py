@@ -23,6 +23,7 @@ class Budget(NamedTuple):
     :param bound: the ratio.
     :param is_least: whether the ratio must be at least `bound`; else it may be at most that.
     :param extra: what `measured` may take beyond `bound`, in its own unit.
+    :param is_tail: whether each is taken from its quietest round, and not round by round.
     :param source: why this much.
     """
 
@@ -32,6 +33,7 @@ class Budget(NamedTuple):
     bound: float
     is_least: bool = False
     extra: float = 0.0
+    is_tail: bool = False
     source: str = ""
 
     @property
@@ -44,6 +46,8 @@ class Budget(NamedTuple):
     def value(self, samples: Samples) -> float:
         if self.against is None:
             return samples.median(self.measured)
+        if self.is_tail:
+            return samples.ratio_of_least(self.measured, self.against)
         ratio = samples.ratio(self.measured, self.against)
         return ratio - self.extra / samples.median(self.against)
 
@@ -58,10 +62,9 @@ class Budget(NamedTuple):
 def _calls() -> list[Budget]:
     null = "caller/memory/NullHandler, untagged/median"
     without = "caller/without orjson/"
-    prototype = "a bare prototype is at 1.8"
     return [
         Budget("untagged record, − 0.1 µs / NullHandler", HUNG.format("untagged"), null, 1.05, extra=0.1),
-        Budget("tagged record / MemoryHandler", HUNG.format("mapping"), MEMORY, 1.5, source=prototype),
+        Budget("tagged record / MemoryHandler", HUNG.format("mapping"), MEMORY, 1.5),
         Budget(
             "tagged record without orjson / MemoryHandler",
             f"{without}mapping/hung/median",
@@ -82,6 +85,7 @@ def _tails() -> list[Budget]:
             f"caller/memory/{way}/hung/p99.9",
             f"caller/memory/{way}/healthy/p99.9",
             2.0,
+            is_tail=True,
         )
         for way in ways
     ]

@@ -13,7 +13,7 @@ from benchmarks.timing import Row, take_turns
 from benchmarks.workload import tag_of_bytes
 from spotzee_logging import SpotzeeHandler
 
-EVENT_BYTES = (100, 400, 1024, 10 * 1024, 100 * 1024)
+EVENT_BYTES = (100, 400, 1_000, 10_000, 100_000)
 PENDING_EVENTS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 HANDLERS = (1, 2, 4, 8, 16)
 THREADS = (1, 2, 4, 8, 16)

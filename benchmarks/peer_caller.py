@@ -14,6 +14,7 @@ def measure(*, peer: str, rounds: int, calls: int) -> dict[str, list[float]]:
     """Samples named `peers/PEER/ROW/...`, where the peer's own row is `call`."""
     logging.disable(logging.DEBUG)
     hung = hung_server()
-    record = PEERS[peer](hung.getsockname()[1]).record
-    samples = take_turns([*baselines.scale(), Row("call", record)], rounds, calls)
+    opened = PEERS[peer](hung.getsockname()[1])
+    rows = [*baselines.scale(), Row("call", opened.record, opened.clear)]
+    samples = take_turns(rows, rounds, min(calls, opened.room_events))
     return {f"peers/{peer}/{name}": values for name, values in samples.items()}

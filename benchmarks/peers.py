@@ -18,10 +18,16 @@ PROPERTIES = {**DATA, "user": USER}
 
 
 class Peer(NamedTuple):
-    """How to record the event, and how to wait until it is delivered."""
+    """How to record the event, and how to wait until it is delivered.
+
+    :param room_events: how many can be pending at a time; more are dropped.
+    :param clear: drops what is pending.
+    """
 
     record: Callable[[], object]
     flush: Callable[[], object]
+    room_events: int = ROOM_EVENTS
+    clear: Callable[[], object] = lambda: None
 
 
 def posthog(port: int) -> Peer:
@@ -63,7 +69,14 @@ def sentry(port: int) -> Peer:
 
     sentry_sdk.init(dsn=f"http://key@127.0.0.1:{port}/1", enable_logs=True, default_integrations=False)
     attributes = {**DATA, **{f"user.{name}": str(value) for name, value in USER.items()}, "contact": CONTACT}
-    return Peer(lambda: logger.info(NAME, attributes=attributes), lambda: sentry_sdk.flush(60))
+    # Its bound cannot be set, and a call that drops is cheap: what is timed must stay below it.
+    batcher = sentry_sdk.get_client().log_batcher
+    return Peer(
+        lambda: logger.info(NAME, attributes=attributes),
+        lambda: sentry_sdk.flush(60),
+        room_events=900,
+        clear=batcher._buffer.clear,  # noqa: SLF001  it has no public way
+    )
 
 
 def opentelemetry(port: int) -> Peer:
