@@ -86,13 +86,13 @@ def _logging(_: int, __: int) -> Sender:
 
 def _peer(name: str, port: int) -> Sender:
     """A peer sends the same event each time: what is timed is its own work, and nobody asks for its order."""
-    record, flush = PEERS[name](port)
+    peer = PEERS[name](port)
 
     def prepare(extras: Sequence[Extra]) -> Run:
         def run() -> None:
             for _ in extras:
-                record()
-            flush()
+                peer.record()
+            peer.flush()
 
         return run
 
