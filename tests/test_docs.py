@@ -63,6 +63,22 @@ def shown(row):
     return "–" if row["default"] is None else f"`{row['default']!r}`{unit}"
 
 
+RUNS_PAGE = """
+import pathlib
+from benchmarks import report
+
+page = pathlib.Path("docs/performance.md").read_text()
+assert report.filled_in(report.read(pathlib.Path("docs/performance")), page) == page
+"""
+
+
+def test_the_page_of_performance_shows_what_was_measured(run_python):
+    """docs/performance.md has the figures of the run whose values stand beside it, and no others."""
+    done = run_python(RUNS_PAGE.replace("docs/", f"{ROOT.as_posix()}/docs/"), PYTHONPATH=str(ROOT))
+
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     """A page's links to files of the project are no dead ends."""
