@@ -137,7 +137,7 @@ def memory(samples: Samples, size: Size, _: Ports) -> None:
     holders = ["ours", "MemoryHandler", *(PEERS if size.has_peers else ())]
     for _ in range(size.rounds if size.has_peers else 3):
         for holder in holders:
-            samples.add({f"memory/{holder}": run_child("memory", holder=holder, events=20_000)})
+            samples.add({f"memory/{holder}": run_child("memory", holder=holder, events=50_000)})
         samples.add({"memory/JSON": len(event_bytes())})
 
 
