@@ -60,13 +60,21 @@ def _version(distribution: str) -> str | None:
 
 def write(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    values = {name: [float(f"{value:.5g}") for value in each] for name, each in report.samples.values.items()}
-    content = {"about": report.about, "samples": values}
-    (folder / "benchmarks.json").write_text(json.dumps(content, indent=0, ensure_ascii=False) + "\n")
+    (folder / "benchmarks.json").write_text(_as_json(report))
     parts = [f"## {name}\n\n{text}\n" for name, text in report.tables.items()]
     (folder / "tables.md").write_text("\n".join(parts))
     for name, chart in report.charts.items():
         (folder / f"{name}.svg").write_text(chart)
+
+
+def _as_json(report: Report) -> str:
+    """A line for each name, so that two runs can be compared line by line."""
+    rounded = {
+        name: [float(f"{value:.5g}") for value in each] for name, each in report.samples.values.items()
+    }
+    lines = [f"{json.dumps(name)}: {json.dumps(values)}" for name, values in rounded.items()]
+    about = json.dumps(report.about, ensure_ascii=False)
+    return f'{{"about": {about},\n"samples": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def read(folder: Path) -> Report:
