@@ -23,7 +23,7 @@ class Budget(NamedTuple):
     :param bound: the ratio.
     :param is_least: whether the ratio must be at least `bound`; else it may be at most that.
     :param extra: what `measured` may take beyond `bound`, in its own unit.
-    :param is_tail: whether each is taken from its quietest round, and not round by round.
+    :param is_tail: whether `measured` is taken from its quietest round, and not round by round.
     :param source: why this much.
     """
 
@@ -47,7 +47,7 @@ class Budget(NamedTuple):
         if self.against is None:
             return samples.median(self.measured)
         if self.is_tail:
-            return samples.ratio_of_least(self.measured, self.against)
+            return samples.quietest_ratio(self.measured, self.against)
         ratio = samples.ratio(self.measured, self.against)
         return ratio - self.extra / samples.median(self.against)
 

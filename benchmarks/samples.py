@@ -35,9 +35,12 @@ class Samples:
         pairs = zip(self.values[name], self.values[against], strict=True)
         return statistics.median(value / base for value, base in pairs)
 
-    def ratio_of_least(self, name: str, against: str) -> float:
-        """One value by the other, each of its own quietest round: other programs can only add to a tail."""
-        return min(self.values[name]) / min(self.values[against])
+    def quietest_ratio(self, name: str, against: str) -> float:
+        """The least of one value by the median of the other: other programs can only add to a tail.
+
+        What waits for a server waits in every round, the quietest too.
+        """
+        return min(self.values[name]) / self.median(against)
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
