@@ -317,8 +317,8 @@ class Dispatcher:
             if self._threads:
                 return True
             self._delivery.close()
-            # Where other processes share the spool, this one takes over from those that die.
-            if len(self.buffer) == 0 and not self.buffer.has_company:
+            # One with a spool stays: it takes over from processes that die, and what an operator has tried again.
+            if len(self.buffer) == 0 and not self.buffer.place:
                 return True
             self._threads.add(threading.current_thread())
             return False
