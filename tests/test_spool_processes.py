@@ -208,6 +208,30 @@ def test_a_child_outlives_its_parent(sandbox, run_python, path):
     assert numbers(sandbox) == list(range(10))
 
 
+IMPORTS = """
+import os, threading
+from spotzee_logging import lifecycle
+
+def watch(event, arguments):
+    is_guarded = lifecycle._import_lock._is_owned()
+    if event == "import" and threading.current_thread() is not threading.main_thread() and not is_guarded:
+        print(arguments[0], flush=True)
+
+sys.addaudithook(watch)
+for number in range(300): log(number)
+print(handler.flush(20))
+"""
+
+
+def test_nothing_is_imported_by_the_way_in_another_thread(sandbox, run_python, path):
+    """A fork in the midst of an import would leave the child a lock for ever: a spool brings none after its making."""
+    sandbox.faults([{"status": 422, "times": 1}])
+
+    done = run_python(program(IMPORTS, spool=path), sandbox.url)
+
+    assert done.stdout == "True\n"
+
+
 CHILDREN = """
 import logging, multiprocessing, sys, warnings
 from spotzee_logging import SpotzeeHandler

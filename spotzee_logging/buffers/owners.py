@@ -48,8 +48,9 @@ def tokens_beside(path: str) -> set[str]:
 def machine() -> str:
     """This machine, from one start to the next: the containers of one host are on one machine."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        # As bytes: a codec of its own would be imported, here and now, and a fork must not come in between.
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode().strip()
     except OSError:
         return platform.node()
 

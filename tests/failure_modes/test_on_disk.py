@@ -6,10 +6,12 @@ import os
 import pathlib
 import random
 import select
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -250,6 +252,11 @@ def arrived(server):
     return sorted(event["data"]["at"] for event in server.events())
 
 
+unprivileged = pytest.mark.skipif(
+    not hasattr(os, "setuid"), reason="permissions are another matter on this system"
+)
+
+
 @pytest.fixture
 def in_trouble(server, tmp_path, run_python):
     """Runs a program whose spool gets into trouble; it prints what the test compares."""
@@ -333,6 +340,86 @@ def test_30_a_spool_that_vanishes_while_it_is_open(server, in_trouble, harm):
 
     assert printed == ["True", "True", "0"]
     assert arrived(server) == list(range(900))
+
+
+NOBODY = 65534
+AS_NOBODY = (
+    "import encodings.idna, requests, spotzee_logging.buffers.sqlite\n"  # what nobody may not read any more
+    "if os.getuid() == 0:\n"
+    "    os.setgroups([])\n"
+    f"    os.setgid({NOBODY})\n"
+    f"    os.setuid({NOBODY})\n"
+)
+
+
+@pytest.fixture
+def nobodys_folder():
+    """A folder of the user that these programs run as: to root, nothing is read-only."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    if os.getuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+REFUSED = (
+    "import json, logging, os, sys\n"
+    "from spotzee_logging import SpotzeeHandler, errors\n" + AS_NOBODY + "folder, is_file = sys.argv[1:]\n"
+    "spool = folder + '/events.db'\n"
+    "if is_file == 'True':\n"
+    "    SpotzeeHandler('sk_test', spool=spool).close()\n"
+    "    os.chmod(spool, 0o400)\n"
+    "else:\n"
+    "    os.chmod(folder, 0o500)\n"
+    "before = os.listdir(folder)\n"
+    "try:\n"
+    "    SpotzeeHandler('sk_test', spool=spool)\n"
+    "except errors.SpoolError as error:\n"
+    "    print(error)\n"
+    "print(os.listdir(folder) == before)\n"
+)
+
+
+@unprivileged
+@pytest.mark.parametrize("is_file", [True, False], ids=["file", "folder"])
+def test_30_a_place_that_is_read_only(run_python, nobodys_folder, is_file):
+    """Where the handler is made it says so, with the path, and makes and changes nothing."""
+    done = run_python(REFUSED, nobodys_folder, is_file)
+
+    said, is_as_before = done.stdout.splitlines()
+    assert said.startswith(f"the spool {nobodys_folder}/events.db")
+    assert "ermission" in said
+    assert is_as_before == "True"
+
+
+@unprivileged
+def test_30_a_spool_that_becomes_read_only_while_it_is_open(server, run_python, nobodys_folder):
+    """Events go on to be delivered, one line is said, and with the right to write again the file catches up."""
+    folder = nobodys_folder / "spool"
+    done = run_python(
+        TROUBLE.replace("url, spool = sys.argv[1:]", AS_NOBODY + "url, spool = sys.argv[1:]")
+        + "folder = os.path.dirname(spool)\n"
+        "log(0, 100)\n"
+        "print(handler.flush(20))\n"
+        "wait_for(lambda: not handler._buffer._store._connection)\n"  # idle: it is to be opened again
+        "for name in os.listdir(folder): os.chmod(f'{folder}/{name}', 0o400)\n"
+        "os.chmod(folder, 0o500)\n"
+        "log(100, 300)\n"
+        "print(handler.flush(20))\n"
+        "wait_for(spool_said)\n"
+        "os.chmod(folder, 0o700)\n"
+        "for name in os.listdir(folder): os.chmod(f'{folder}/{name}', 0o600)\n"
+        "log(400, 100)\n"
+        "print(handler.flush(20))\n"
+        "wait_for(lambda: not handler._buffer._behind._removed and not handler._buffer._behind._added)\n"
+        "print(len(spool_said()), 'ermission' in spool_said()[0])\n",
+        server.url,
+        folder / "events.db",
+    )
+
+    assert done.stdout.split() == ["True", "True", "True", "1", "True"]
+    assert arrived(server) == list(range(500))
 
 
 def test_30_a_journal_that_is_cut_while_it_is_open(server, in_trouble):
