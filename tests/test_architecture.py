@@ -51,7 +51,7 @@ WITHIN = {
         ["claim"],
         ["backlog", "spool_store"],
         ["journal", "owners", "spool_schema"],
-        ["base"],
+        ["base", "folders"],
     ],
     "track": [
         ["track"],

@@ -10,6 +10,7 @@ from typing import Final
 
 from spotzee_logging.buffers.backlog import FOREIGN_POSITION, Backlog
 from spotzee_logging.buffers.base import Batch, Body
+from spotzee_logging.buffers.folders import make_folder
 from spotzee_logging.buffers.journal import Journal, framed
 from spotzee_logging.buffers.owners import OwnerLock, machine, new_token, stem_of, tokens_beside
 from spotzee_logging.buffers.spool_store import BatchRow, OwnerLife, OwnerRow, SpoolStore
@@ -69,7 +70,7 @@ class Claim:
         # Whatever logs in the midst of this, a signal's handler, say, waits in memory for its end.
         self._is_opening = True
         try:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            make_folder(os.path.dirname(self._path), is_synced=self.backlog.journal.is_synced)
             for _ in range(_TRIES):
                 token = new_token()
                 lock = OwnerLock.acquire(stem_of(self._path, token), is_new=True)

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from spotzee_logging.buffers.base import Body
+from spotzee_logging.buffers.folders import sync_folder
 
 SEGMENT_BYTES: Final = 8 * 1024 * 1024  # 8 MiB
 """What one file takes before the next begins: a file is deleted as soon as all its events are sealed."""
@@ -68,7 +69,7 @@ class Journal:
 
     def __init__(self, stem: str, *, is_synced: bool = False) -> None:
         self.stem = stem
-        self._is_synced = is_synced
+        self.is_synced = is_synced
         self._starts = sorted(_starts(stem)) if stem else []
         self._fd: int | None = None
         self._size = 0
@@ -88,15 +89,15 @@ class Journal:
         if written < len(line):
             # What was written stays, as a broken line: a signal's handler may have written behind it.
             raise OSError(f"only {written} of {len(line)} bytes could be written")
-        if self._is_synced:
+        if self.is_synced:
             _sync(fd)
 
     def _begin_segment(self) -> int:
         start = self._end()
         path = self._path(start)
         fd = os.open(path, _OPEN_FLAGS, 0o600)
-        if self._is_synced:
-            _sync_folder(path)
+        if self.is_synced:
+            sync_folder(os.path.dirname(path))
         previous, self._fd, self._size = self._fd, fd, 0
         self._starts.append(start)
         if previous is not None:
@@ -206,13 +207,3 @@ def _parsed(data: bytes, address: int) -> Iterator[Line]:
         except ValueError:
             pass  # no checksum: a line that was not finished
         address += 1 + len(piece)
-
-
-def _sync_folder(path: str) -> None:
-    if os.name != "posix":
-        return  # elsewhere a folder cannot be opened
-    fd = os.open(os.path.dirname(path), os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from spotzee_logging.buffers.base import Batch, Body, Verdict, new_key
+from spotzee_logging.buffers.folders import make_folder
 from spotzee_logging.buffers.owners import LEASE_SECONDS, machine
 from spotzee_logging.buffers.spool_schema import APPLICATION_ID, MIGRATIONS, VERSION, check_file, check_ids
 from spotzee_logging.errors import SpoolError
@@ -114,7 +115,7 @@ class SpoolStore:
         """Make it beside its place, then put it there whole: another process may do the same."""
         if not self._may_create:
             raise SpoolError(f"there is no spool {self.path}", path=self.path)
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        make_folder(os.path.dirname(self.path), is_synced=self._is_power_safe)
         if os.path.exists(self.path):
             return  # an empty file: it becomes a spool where it is
         draft = f"{self.path}.{new_key()}.new"
