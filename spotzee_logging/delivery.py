@@ -78,7 +78,7 @@ class Delivery:
         self._reporter = reporter
         self._clock = clock
         self._parking = Parking(clock)
-        self._pace = pace_to(settings.base_url)
+        self._pace = pace_to(settings.base_url, clock)
         self._settlement = Settlement(buffer, self.schedule, self._parking, reporter)
         self._set_up()
 

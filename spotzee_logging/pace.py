@@ -61,6 +61,9 @@ class Pace:
 _paces: weakref.WeakValueDictionary[str, Pace] = weakref.WeakValueDictionary()
 
 
-def pace_to(base_url: str) -> Pace:
-    """The pace that all handlers of this process to one API share: it counts requests by their source."""
-    return _paces.setdefault(base_url, Pace())
+def pace_to(base_url: str, clock: Callable[[], float]) -> Pace:
+    """The pace that all handlers of this process to one API share: it counts requests by their source.
+
+    :param clock: of a pace that is new.
+    """
+    return _paces.setdefault(base_url, Pace(clock))

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import time
 
 import pytest
 from hypothesis import given
@@ -92,9 +93,9 @@ def test_unpaced():
 def test_one_pace_for_one_api():
     """Handlers to one base URL share their pace, since the API counts by source; others have their own."""
     first, second, other = (
-        pace_to("https://a.example"),
-        pace_to("https://a.example"),
-        pace_to("https://b.example"),
+        pace_to("https://a.example", time.monotonic),
+        pace_to("https://a.example", time.monotonic),
+        pace_to("https://b.example", time.monotonic),
     )
 
     assert first is second
@@ -103,7 +104,7 @@ def test_one_pace_for_one_api():
 
 def test_a_pace_that_nobody_needs_goes():
     """A process that makes handlers to ever other URLs keeps nothing of those that are gone."""
-    pace_to("https://gone.example")
+    pace_to("https://gone.example", time.monotonic)
     gc.collect()
 
     assert "https://gone.example" not in pace._paces

@@ -64,7 +64,7 @@ def calls_of_each_event(calls, path):
 
 
 def test_each_call_waits_for_the_disk(traced, path):
-    """Power: between the write of an event and the return of its call, its file is synced; its folder, and that one's, before."""
+    """Power: between the write of an event and the return of its call, its file is synced, as its folders were before."""
     calls = traced(program(CALLS, spool=str(path), durability="power", flush_interval_seconds=3600))
 
     events = list(calls_of_each_event(calls, path))
