@@ -46,12 +46,14 @@ WITHIN = {
     "buffers": [
         ["__init__"],
         ["memory", "sqlite", "survey"],
+        ["upkeep"],
         ["shelf", "parts"],
         ["write_behind"],
         ["claim"],
         ["backlog", "spool_store"],
         ["journal", "owners", "spool_schema"],
-        ["base", "folders"],
+        ["spool_rows", "tally"],
+        ["base", "folders", "marks"],
     ],
     "track": [
         ["track"],

@@ -103,8 +103,9 @@ class Backlog:
         """The addresses of the events that were passed over."""
         return [waiting.address for waiting in self._passed if waiting.is_on_disk]
 
-    def add_written(self, body: Body) -> None:
-        """The journal has one more event."""
+    def append(self, contact: int, body: Body) -> None:
+        """Have the journal take an event. Raises OSError where it does not."""
+        self.journal.append(framed(contact, body))
         self._wrote(body)
         self._count(body)
 
@@ -152,7 +153,8 @@ class Backlog:
         while True:
             lines, following = self.journal.read(address)
             for line in lines:
-                self.add_written(line.body)
+                self._wrote(line.body)
+                self._count(line.body)
             if following == address:
                 return len(self)
             address = following

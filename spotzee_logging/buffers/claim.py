@@ -11,9 +11,10 @@ from typing import Final
 from spotzee_logging.buffers.backlog import FOREIGN_POSITION, Backlog
 from spotzee_logging.buffers.base import Batch, Body
 from spotzee_logging.buffers.folders import make_folder
-from spotzee_logging.buffers.journal import Journal, framed
+from spotzee_logging.buffers.journal import Journal
 from spotzee_logging.buffers.owners import OwnerLock, machine, new_token, stem_of, tokens_beside
-from spotzee_logging.buffers.spool_store import BatchRow, OwnerLife, OwnerRow, SpoolStore
+from spotzee_logging.buffers.spool_rows import BatchRow, OwnerLife, OwnerRow
+from spotzee_logging.buffers.spool_store import SpoolStore
 
 RANK_DIGITS: Final = 12
 _TRIES: Final = 5
@@ -43,20 +44,15 @@ class Claim:
         """A new owner's; nothing is on disk yet."""
         return cls(path, "", None, Backlog(Journal("", is_synced=is_synced), position))
 
-    def append(self, contact: int, body: Body) -> OSError | None:
-        """Hold an event behind all others; in memory where the disk does not take it, and then why not."""
-        failure = None
-        if not self.backlog.in_memory and not self._is_opening:
-            try:
-                self._open()
-                self.backlog.journal.append(framed(contact, body))
-            except OSError as error:
-                failure = error
-            else:
-                self.backlog.add_written(body)
-                return None
-        self.backlog.add_in_memory(contact, body)
-        return failure
+    def append(self, contact: int, body: Body) -> bool:
+        """Hold an event behind all others; whether it is on disk. Raises OSError, and does not hold it, in trouble."""
+        if self.backlog.in_memory_bytes or self._is_opening:
+            self.backlog.add_in_memory(contact, body)
+            return False
+        if self._lock is None:
+            self._open()
+        self.backlog.append(contact, body)
+        return True
 
     def write_back(self, most_events: int) -> None:
         """Give the journal what it did not take before. Raises OSError where it still does not."""

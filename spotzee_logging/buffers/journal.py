@@ -54,8 +54,8 @@ def framed(contact: int, body: Body) -> bytes:
     """A line with one event."""
     if b"\n" in body:
         body = body.replace(b"\n", b" ")  # in JSON, a bare line break stands between tokens only
-    line = b"%08x%b" % (contact, body)
-    return b"\n%08x%b" % (crc32(line), line)
+    # The contact is the sum's beginning: so it is summed too, and the body copied once only.
+    return b"\n%08x%08x%b" % (crc32(body, contact), contact, body)
 
 
 class Journal:
@@ -201,9 +201,9 @@ def _parsed(data: bytes, address: int) -> Iterator[Line]:
     address += len(pieces[0])  # what stands before the first break is no line, or the rest of a broken one
     for piece in pieces[1:]:
         try:
-            is_good = int(piece[:8], 16) == crc32(piece[8:])
-            if is_good:
-                yield Line(address, int(piece[8:16], 16), piece[16:])
+            contact, body = int(piece[8:16], 16), piece[16:]
+            if int(piece[:8], 16) == crc32(body, contact):
+                yield Line(address, contact, body)
         except ValueError:
             pass  # no checksum: a line that was not finished
         address += 1 + len(piece)

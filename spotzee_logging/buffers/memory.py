@@ -20,6 +20,7 @@ from spotzee_logging.buffers.base import (
     part_of,
     seal,
 )
+from spotzee_logging.buffers.marks import Marks
 from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
 
 MOST_DEFERRED: Final = 1_000
@@ -69,9 +70,7 @@ class MemoryBuffer:
         self._taken: list[Batch] = []
         self._position = 0
         self._bytes = 0
-        # (position, time): whatever is put from that position on is put after that time. A few marks
-        # tell the age of the oldest event, where a time for each would cost more than many an event.
-        self._marks: deque[tuple[int, float]] = deque()
+        self._marks = Marks()
 
     def __len__(self) -> int:
         with self._lock:
@@ -101,7 +100,7 @@ class MemoryBuffer:
     @property
     def oldest_put_at(self) -> float | None:
         with self._lock:
-            return self._marks[0][1] if self.unsealed else None
+            return self._marks.oldest if self.unsealed else None
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         dropped: Sequence[Body] = ()
@@ -204,12 +203,8 @@ class MemoryBuffer:
         return self._position - len(self._waiting) // 2
 
     def _mark(self) -> None:
-        """Note the time, and forget the marks that are older than the oldest event that waits."""
-        now = self._clock()  # before the position: a put may come in while the clock is read
-        self._marks.append((self._position, now))
-        first = self._first_unsealed()
-        while len(self._marks) > 1 and self._marks[1][0] <= first:
-            self._marks.popleft()
+        now = self._clock()
+        self._marks.add(now, self._position, self._first_unsealed())
 
     def _next_released(self) -> Batch | None:
         """The first released batch whose contacts are in no batch that is taken, or stands before it."""

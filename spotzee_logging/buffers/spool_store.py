@@ -7,12 +7,13 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from spotzee_logging.buffers.base import Batch, Body, Verdict, new_key
 from spotzee_logging.buffers.folders import make_folder
 from spotzee_logging.buffers.owners import LEASE_SECONDS, machine
+from spotzee_logging.buffers.spool_rows import BatchRow, OwnerLife, OwnerRow, RejectedRow
 from spotzee_logging.buffers.spool_schema import APPLICATION_ID, MIGRATIONS, VERSION, check_file, check_ids
 from spotzee_logging.errors import SpoolError
 
@@ -28,47 +29,6 @@ _inherited: Final[list[sqlite3.Connection]] = []
 
 _WAL_BYTES: Final = 4 * 1024 * 1024
 _FREED_PAGES: Final = 2_000
-
-
-class OwnerRow(NamedTuple):
-    """How far an owner's journal is sealed, and what it holds in all."""
-
-    token: str
-    scanned: int = 0
-    passed: Sequence[int] = ()
-    events: int = 0
-    bytes: int = 0
-
-
-class OwnerLife(NamedTuple):
-    """Where an owner runs, or ran."""
-
-    token: str
-    machine: str
-    pid: int
-    lease_until: float
-
-
-class BatchRow(NamedTuple):
-    """A sealed batch without its body."""
-
-    key: str
-    owner: str
-    rank: str
-    sealed_at: float
-    sizes: Sequence[int]
-    contacts: Sequence[int]
-
-
-class RejectedRow(NamedTuple):
-    """An event that the server refused for good."""
-
-    id: int
-    rejected_at: float
-    reason: str
-    why: str
-    request_id: str | None
-    body: Body
 
 
 class SpoolStore:

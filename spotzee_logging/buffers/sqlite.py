@@ -6,7 +6,6 @@ import math
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -24,15 +23,16 @@ from spotzee_logging.buffers.base import (
 )
 from spotzee_logging.buffers.claim import Claim, loaded
 from spotzee_logging.buffers.journal import contact_of
+from spotzee_logging.buffers.marks import Marks
 from spotzee_logging.buffers.parts import Parts
 from spotzee_logging.buffers.shelf import Shelf
 from spotzee_logging.buffers.spool_store import SpoolStore
+from spotzee_logging.buffers.tally import Tally
+from spotzee_logging.buffers.upkeep import Upkeep
 from spotzee_logging.buffers.write_behind import WriteBehind
 from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
-from spotzee_logging.errors import SpoolError
 
 MEMORY_BYTES: Final = 32 * 1024 * 1024  # 32 MiB
-_WRITTEN_BACK_AT_ONCE: Final = 100
 
 
 class SqliteBuffer:
@@ -72,40 +72,35 @@ class SqliteBuffer:
         self._clock = clock
         self._set_up()
         self._store.open()
-        self.has_company = bool(self._parts.others(self._store))
+        self._upkeep.look_for_company()
         # Opened again when it is needed: a server that forks its workers in C has no connection open then.
         self._store.close()
 
     def _set_up(self) -> None:
         self._lock = threading.RLock()
-        self._door = threading.RLock()
-        self._room = threading.Condition(self._door)
         self._store = SpoolStore(self.place, is_power_safe=self._is_power_safe)
-        self.has_company = False
         self.is_tended = False
-        self._bytes_elsewhere = 0
-        self._tidings = Tidings()
-        self._trouble = ""
+        self._tally = Tally(self._max_bytes)
+        self._door = self._tally.door
         self._hold_nothing(position=0)
 
     def _hold_nothing(self, position: int) -> None:
         self._behind = WriteBehind(self._store, self._door)
         self._shelf = Shelf(self._behind)
         self._parts = Parts(self.place, position, is_synced=self._is_power_safe)
-        self._events = self._bytes = self._unsealed = 0
-        # (position, time): whatever is put from that position on is put after that time.
-        self._marks: deque[tuple[int, float]] = deque()
+        self._upkeep = Upkeep(self._store, self._parts, self._shelf, self._behind, self._tally)
+        self._marks = Marks()
 
     def __len__(self) -> int:
-        return self._events
+        return self._tally.events
 
     @property
     def bytes(self) -> int:
-        return self._bytes
+        return self._tally.bytes
 
     @property
     def unsealed(self) -> int:
-        return self._unsealed
+        return self._tally.unsealed
 
     @property
     def has_sealed(self) -> bool:
@@ -126,7 +121,11 @@ class SqliteBuffer:
         with self._door:
             if self._parts.has_older_waiting:
                 return -math.inf
-            return self._marks[0][1] if len(self._parts.own.backlog) else None
+            return self._marks.oldest if len(self._parts.own.backlog) else None
+
+    @property
+    def has_company(self) -> bool:
+        return self._upkeep.has_company
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         dropped: Sequence[Body] = ()
@@ -138,23 +137,22 @@ class SqliteBuffer:
                 if not self._has_room(size):
                     return [*dropped, body]
             own = self._parts.own
-            if own.backlog.is_all_seen:
+            if not own.backlog.bytes:
                 self._mark()
-            failure = own.append(contact, body)
-            if failure is not None:
-                self._note_journal(failure)
-            if own.backlog.in_memory:
-                self._tell(unspooled=1)
-            self._unsealed += 1
-            self._events += 1
-            self._bytes += size
+            try:
+                is_on_disk = own.append(contact, body)
+            except OSError as error:
+                self._tally.note_journal(self.place, error)
+                own.backlog.add_in_memory(contact, body)
+                is_on_disk = False
+            if not is_on_disk:
+                self._tally.tell(unspooled=1)
+            self._tally.put(size)
         return dropped
 
     def _has_room(self, size: int) -> bool:
         in_memory = self._parts.own.backlog.in_memory_bytes
-        return self._bytes + self._bytes_elsewhere + size <= self._max_bytes and (
-            not in_memory or in_memory + size <= self._max_memory_bytes
-        )
+        return self._tally.has_room(size) and (not in_memory or in_memory + size <= self._max_memory_bytes)
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
         """See `Buffer`; raises `SpoolError` where a batch that another process has made cannot be read."""
@@ -162,7 +160,7 @@ class SqliteBuffer:
             batch = self._next_released()
             if batch is None:
                 batch = self._next_new(max_events, max_bytes - ARRAY_BRACKETS_BYTES)
-                self._write()
+                self._upkeep.write()
             return batch
 
     def ack(self, batch: Batch, refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT) -> bool:
@@ -197,39 +195,21 @@ class SqliteBuffer:
     def tend(self, *, is_idle: bool = False) -> Tidings:
         """See `Buffer`: take over from the dead, go back to the disk after trouble, give space back."""
         with self._lock:
-            self._leave_what_is_not_in_place()
-            self._write_back()
-            with self._door:
-                if is_idle and self._parts.own.is_begun and self._parts.own.is_empty:
-                    self._parts.begin_another()  # so that the files of this one go
-            try:
-                self._take_over()
-                self._behind.touch(self._parts)
-                self._write()
-                self.has_company = bool(self._parts.others(self._store))
-                self._bytes_elsewhere = self._store.bytes_of_others(self._parts.tokens())
-                if not self._events:
-                    self._store.give_back_space()
-                    self._store.close()
-            except OSError as error:  # `SpoolError` among them
-                self._trouble = str(error)
+            self._upkeep.tend(is_idle=is_idle)
             self.is_tended = True
-            with self._door:
-                tidings, self._tidings = self._tidings._replace(trouble=self._trouble), Tidings()
-                self._trouble = ""
-                return tidings
+            return self._tally.tidings()
 
     def keep(self) -> int:
         """See `Buffer`: what is on disk is left to others, what is in memory alone is held on to."""
         with self._lock, self._door:
-            self._write_back()
+            self._upkeep.write_back()
             self._behind.touch(self._parts)
             in_memory, position = self._parts.own.backlog.drain_memory(), self.position
-            self._write(staying=False)
+            self._upkeep.write(is_leaving=True)
             unwritten = [
                 held for held in self._shelf if not held.is_in_journal and not self._behind.is_written(held)
             ]
-            kept = self._events - len(in_memory) - sum(len(held.sizes) for held in unwritten)
+            kept = len(self) - len(in_memory) - sum(len(held.sizes) for held in unwritten)
             for claim in self._parts:
                 claim.leave()
             self._store.close()
@@ -237,9 +217,9 @@ class SqliteBuffer:
             self._shelf.put_last(unwritten)
             for contact, body in in_memory:
                 self._parts.own.backlog.add_in_memory(contact, body)
-            self._unsealed = len(in_memory)
-            held_bytes = sum(held.bytes for held in unwritten) + self._parts.own.backlog.bytes
-            self._count(self._unsealed + sum(len(held.sizes) for held in unwritten), held_bytes)
+            self._tally.unsealed = len(in_memory)
+            left_bytes = sum(held.bytes for held in unwritten) + self._parts.own.backlog.bytes
+            self._tally.count(-kept, left_bytes - self.bytes)
             return kept
 
     def abandon(self) -> Sequence[Body]:
@@ -251,10 +231,10 @@ class SqliteBuffer:
             for claim in self._parts:
                 bodies += (waiting.body for waiting in claim.backlog.drain())
             self._shelf.clear()
-            self._unsealed = 0
-            self._count(-self._events, -self._bytes)
+            self._tally.unsealed = 0
+            self._tally.count(-len(self), -self.bytes)
             self._behind.touch(self._parts)
-            self._write()
+            self._upkeep.write()
             return bodies
 
     def before_fork(self) -> None:
@@ -275,28 +255,9 @@ class SqliteBuffer:
         """Leave all to whoever opens the spool next; events put after that are held as ever."""
         self.keep()
 
-    def _tell(self, *, recovered: int = 0, unspooled: int = 0, lost: int = 0) -> None:
-        with self._door:
-            told = self._tidings
-            self._tidings = Tidings(told.recovered + recovered, told.unspooled + unspooled, told.lost + lost)
-
-    def _note_journal(self, error: OSError) -> None:
-        self._trouble = f"the spool's journal beside {self.place}: {error.strerror or error}"
-
-    def _count(self, events: int, size: int) -> None:
-        with self._door:
-            self._events += events
-            self._bytes += size
-            if size < 0:
-                self._room.notify_all()
-
     def _mark(self) -> None:
-        """Note the time, and forget the marks that are older than the oldest event that waits."""
-        now = self._clock()  # before the position: a put may come in while the clock is read
-        self._marks.append((self.position, now))
-        first = self._parts.own.backlog.first_position
-        while len(self._marks) > 1 and self._marks[1][0] <= first:
-            self._marks.popleft()
+        now = self._clock()
+        self._marks.add(now, self.position, self._parts.own.backlog.first_position)
 
     def _next_released(self) -> Batch | None:
         while (held := self._shelf.next_free()) is not None:
@@ -306,7 +267,7 @@ class SqliteBuffer:
                     self._shelf.take(held, batch)
                     return batch
                 self._shelf.lose(held)
-                self._lose(len(held.sizes), held.bytes)
+                self._tally.lose(len(held.sizes), held.bytes)
         return None
 
     def _next_new(self, max_events: int, max_bytes: int) -> Batch | None:
@@ -317,7 +278,7 @@ class SqliteBuffer:
             if not chosen:
                 self._write_off(claim)
                 return None
-            self._unsealed -= len(chosen)
+            self._tally.unsealed -= len(chosen)
             events = [waiting.body for waiting in chosen]
             batch = seal(events, chosen[0].position, [waiting.contact for waiting in chosen])
             self._shelf.seal(batch, claim, is_in_journal=all(waiting.is_on_disk for waiting in chosen))
@@ -327,12 +288,8 @@ class SqliteBuffer:
         """Where a claim's files hold less than was written to them, what is missing is lost."""
         before = claim.backlog.bytes
         lost = claim.backlog.write_off()
-        self._unsealed -= lost
-        self._lose(lost, before - claim.backlog.bytes)
-
-    def _lose(self, events: int, size: int) -> None:
-        self._tell(lost=events)
-        self._count(-events, -size)
+        self._tally.unsealed -= lost
+        self._tally.lose(lost, before - claim.backlog.bytes)
 
     def _replace(
         self, batch: Batch, parts: Sequence[Batch], buried: Sequence[Body] = (), verdict: Verdict = NO_VERDICT
@@ -344,14 +301,14 @@ class SqliteBuffer:
                 return False
             self._shelf.replace(held, parts)
             left = [event for part in parts for event in part.events]
-            self._count(len(left) - len(held.sizes), sum(map(len, left)) - held.bytes)
+            self._tally.count(len(left) - len(held.sizes), sum(map(len, left)) - held.bytes)
         self._behind.bury(buried, verdict)
-        self._write()
+        self._upkeep.write()
         return True
 
     def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
         if wait_seconds:
-            self._room.wait_for(lambda: self._has_room(size), wait_seconds)
+            self._tally.wait_for(lambda: self._has_room(size), wait_seconds)
         dropped: list[Waiting] = []
         own = self._parts.own.backlog
         while self._drops_oldest and not self._has_room(size):
@@ -359,54 +316,12 @@ class SqliteBuffer:
             if waiting is None:
                 break
             dropped.append(waiting)
-            self._bytes -= len(waiting.body)
+            self._tally.bytes -= len(waiting.body)
         if not self._has_room(size):
             own.put_back(dropped)  # in vain: what is sealed leaves no room
-            self._bytes += sum(len(waiting.body) for waiting in dropped)
+            self._tally.bytes += sum(len(waiting.body) for waiting in dropped)
             return ()
         own.bytes -= sum(len(waiting.body) for waiting in dropped)
-        self._unsealed -= len(dropped)
-        self._events -= len(dropped)
+        self._tally.unsealed -= len(dropped)
+        self._tally.events -= len(dropped)
         return [waiting.body for waiting in dropped]
-
-    def _write(self, *, staying: bool = True) -> None:
-        """Bring the database up to date; what it does not take now it gets with the next change."""
-        try:
-            ended = self._behind.write(self._parts.own if staying else None)
-        except SpoolError as error:
-            self._trouble = str(error)
-            return
-        if ended:
-            self._behind.forget(ended)
-            with self._door:
-                self._parts.drop(ended)
-
-    def _write_back(self) -> None:
-        """Give the journal what it did not take, a little at a time: callers wait at the door meanwhile."""
-        try:
-            while self._parts.own.backlog.in_memory:
-                with self._door:
-                    self._parts.own.write_back(_WRITTEN_BACK_AT_ONCE)
-        except OSError as error:
-            self._note_journal(error)
-
-    def _leave_what_is_not_in_place(self) -> None:
-        """Where others have deleted or cut our files, go on with new ones; the old are read as far as they go."""
-        if not self._store.is_in_place():
-            self._trouble = f"the spool {self.place} was deleted or replaced; another is made"
-            self._store.close()
-            for held in self._shelf:
-                self._behind.add(held)
-        with self._door:
-            if not self._parts.own.is_in_place:
-                self._trouble = f"the spool's journal beside {self.place} was deleted or cut; another is made"
-                self._parts.begin_another()
-
-    def _take_over(self) -> None:
-        for claim, sealed in self._parts.take_over(self._store):
-            waiting = len(claim.backlog)
-            with self._door:
-                self._unsealed += waiting
-                self._shelf.put_last(sealed)
-                self._count(waiting + claim.sealed_events, claim.backlog.bytes + claim.sealed_bytes)
-            self._tell(recovered=waiting + claim.sealed_events)

@@ -11,7 +11,8 @@ from typing import Final
 from spotzee_logging.buffers.base import Body, seal
 from spotzee_logging.buffers.journal import Journal, contact_of
 from spotzee_logging.buffers.owners import is_owned, new_token, stem_of, tokens_beside
-from spotzee_logging.buffers.spool_store import OwnerLife, RejectedRow, SpoolStore
+from spotzee_logging.buffers.spool_rows import OwnerLife, RejectedRow
+from spotzee_logging.buffers.spool_store import SpoolStore
 from spotzee_logging.encoding import decode_event
 
 BATCH_EVENTS: Final = 100

@@ -584,7 +584,7 @@ def test_30_an_outage_at_a_thousand_events_a_second(shop, tmp_path, capsys):
     assert (shop.stats().delivered, shop.stats().pending) == (accepted, 0)
     assert shop.in_order
     assert sorted(shop.arrived.values()) == list(range(accepted - CONTACTS, accepted))
-    assert grown_bytes < 200_000
+    assert grown_bytes < 500_000  # what one search passes over is held: a thousand events
     # What waits for the next try after the outage's end, a minute at most, and then a full batch at each turn.
     assert took_seconds < 60 + accepted / 100 / PACE
     assert max(requests_in_any_span(shop.begun, 10.0)) <= 10 * PACE
