@@ -210,10 +210,10 @@ def test_a_child_outlives_its_parent(sandbox, run_python, path):
 
 IMPORTS = """
 import os, threading
-from spotzee_logging import lifecycle
+from spotzee_logging import late
 
 def watch(event, arguments):
-    is_guarded = lifecycle._import_lock._is_owned()
+    is_guarded = late._lock._is_owned()
     if event == "import" and threading.current_thread() is not threading.main_thread() and not is_guarded:
         print(arguments[0], flush=True)
 

@@ -106,8 +106,12 @@ class Backlog:
     def append(self, contact: int, body: Body) -> None:
         """Have the journal take an event. Raises OSError where it does not."""
         self.journal.append(framed(contact, body))
-        self._wrote(body)
-        self._count(body)
+        size = len(body)  # written out, not by the two methods below: this is the caller's time
+        self._unread += 1
+        self._unread_bytes += size
+        self.bytes += size
+        if self.position is not None:
+            self.position += 1
 
     def add_in_memory(self, contact: int, body: Body) -> None:
         """Hold an event that the journal did not take, and all that come while there are such."""
