@@ -90,11 +90,6 @@ class Claim:
         return self._lock is not None
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether another process has put its events."""
-        return self.backlog.position is None
-
-    @property
     def is_empty(self) -> bool:
         """Whether it holds nothing."""
         return not len(self.backlog) and not self.sealed_events

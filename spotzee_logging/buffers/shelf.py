@@ -71,7 +71,7 @@ class Shelf:
 
     def replace(self, held: Sealed, parts: Sequence[Batch]) -> None:
         """Batches stand where one was that is popped."""
-        self.retire(held)
+        self._retire(held)
         self._released.extendleft(
             self._added(held_as(part, held.claim, held.rank_of_part(index), is_in_journal=held.is_in_journal))
             for index, part in reversed(list(enumerate(parts)))
@@ -80,7 +80,14 @@ class Shelf:
     def lose(self, held: Sealed) -> None:
         """One that waited is gone with its file."""
         self._released.remove(held)
-        self.retire(held)
+        self._retire(held)
+
+    def clear(self) -> None:
+        """All are no more."""
+        for held in self:
+            self._retire(held)
+        self._released.clear()
+        self._taken.clear()
 
     def _added(self, held: Sealed) -> Sealed:
         held.claim.sealed_events += len(held.sizes)
@@ -88,15 +95,8 @@ class Shelf:
         self._behind.add(held)
         return held
 
-    def retire(self, held: Sealed) -> None:
+    def _retire(self, held: Sealed) -> None:
         """Its owner has it no more."""
         held.claim.sealed_events -= len(held.sizes)
         held.claim.sealed_bytes -= held.bytes
         self._behind.remove(held)
-
-    def clear(self) -> None:
-        """All are no more."""
-        for held in self:
-            self.retire(held)
-        self._released.clear()
-        self._taken.clear()
