@@ -93,6 +93,11 @@ class SpotzeeHandler(logging.Handler):
         self._dispatcher.set_api_key(validated("api_key", api_key))
 
     @property
+    def base_url(self) -> str:
+        """Where it sends to, as the setting of that name says."""
+        return self._settings.base_url
+
+    @property
     def capacity(self) -> int:
         """Pending events that wake the dispatcher, and the most in one request: 1 to 100."""
         return self._dispatcher.schedule.capacity

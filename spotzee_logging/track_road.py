@@ -57,13 +57,13 @@ class Road:
             setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
         if logger.isEnabledFor(level):
             logger.handle(record)
-            if not _is_carried(logger, level):
+            if not is_carried(logger, level):
                 _warn(logger, level)
-        elif not _hand_to_ours(logger, record):
+        elif not hand_to_ours(logger, record):
             _warn(logger, level)
 
 
-def _hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:
+def hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:
     """Past a level that would drop it, to the SpotzeeHandlers alone; whether there are any."""
     ours = []
     on_way: logging.Logger | None = logger
@@ -80,7 +80,7 @@ def _hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:
     return bool(ours)
 
 
-def _is_carried(logger: logging.Logger, level: int) -> bool:
+def is_carried(logger: logging.Logger, level: int) -> bool:
     """Whether a handler on the way sends events, or may bring the record to one that does."""
     on_way: logging.Logger | None = logger
     while on_way is not None:

@@ -12,8 +12,9 @@ import sys
 import jsonschema
 import pytest
 
-from spotzee_logging import SpotzeeHandler, clear_contact
-from spotzee_logging.sandbox import Sandbox
+from spotzee_logging import clear_contact
+
+pytest_plugins = ["pytester"]
 
 SCHEMA = json.loads((pathlib.Path(__file__).parent / "contract" / "events.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(
@@ -36,29 +37,18 @@ def pytest_configure():
 
 
 @pytest.fixture
-def sandbox():
-    """A sandbox; afterwards, every body that it was sent must keep the contract's own schema."""
-    with Sandbox() as running:
-        yield running
-        for request in running.requests():
-            if request["path"].endswith("/events") and request["body"] is not None:
-                VALIDATOR.validate(json.loads(request["body"]))
+def sandbox(spotzee_sandbox):
+    """The sandbox of the plugin; afterwards, every body that it was sent must keep the contract's own schema."""
+    yield spotzee_sandbox
+    for request in spotzee_sandbox.requests():
+        if request["path"].endswith("/events") and request["body"] is not None:
+            VALIDATOR.validate(json.loads(request["body"]))
 
 
 @pytest.fixture
-def make_handler(sandbox):
+def make_handler(sandbox, make_spotzee_handler):
     """Makes handlers that send to the sandbox, and closes them."""
-    made = []
-
-    def make(api_key="sk_test", **settings):
-        settings.setdefault("base_url", sandbox.url)
-        made.append(SpotzeeHandler(api_key, **settings))
-        return made[-1]
-
-    yield make
-    for handler in made:
-        handler.flushOnClose = False
-        handler.close()
+    return make_spotzee_handler
 
 
 _numbers = itertools.count()

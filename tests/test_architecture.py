@@ -16,6 +16,7 @@ LINES = [
     ["__init__", "__main__"],
     ["cli"],
     ["pytest_plugin", "contrib"],
+    ["testing"],
     ["sandbox"],
     ["track"],
     ["handler"],
@@ -43,6 +44,7 @@ LINES = [
 
 # The same within those that count as one.
 WITHIN = {
+    "testing": [["__init__"], ["capture"], ["tracked_events"]],
     "buffers": [
         ["__init__"],
         ["memory", "sqlite", "survey"],

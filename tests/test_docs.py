@@ -9,7 +9,7 @@ import pytest
 from spotzee_logging import Settings
 
 ROOT = pathlib.Path(__file__).parent.parent
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w+(?: \w+)?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
 
 
@@ -77,6 +77,33 @@ def test_the_page_of_performance_shows_what_was_measured(run_python):
     done = run_python(RUNS_PAGE.replace("docs/", f"{ROOT.as_posix()}/docs/"), PYTHONPATH=str(ROOT))
 
     assert done.stderr == ""
+
+
+SEEN_TO_FAIL = """
+import shop
+
+
+def test_it(spotzee_events):
+    shop.place_order("cust_001", {"lamp": 129.5})
+    spotzee_events.assert_tracked("order_placed", data={"total": 129, "currency": "AUD"})
+"""
+
+
+def test_the_page_of_testing_runs_under_pytest(pytester):
+    """docs/testing.md: its program's tests pass, together with its conftest, and fail as it shows."""
+    page = "docs/testing.md"
+    tests = blocks(page, "python test")
+    pytester.makepyfile(
+        shop="\n".join(blocks(page, "python")),
+        conftest="\n".join(blocks(page, "python conftest")),
+        **{f"test_{number}": text for number, text in enumerate(tests)},
+    )
+
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=len(tests) + 1)
+
+    failed = pytester.runpytest_subprocess(pytester.makepyfile(test_seen_to_fail=SEEN_TO_FAIL))
+    for line in blocks(page, "text failure")[0].splitlines():
+        failed.stdout.fnmatch_lines([f"E*{line}"])
 
 
 @pytest.mark.parametrize("page", PAGES)

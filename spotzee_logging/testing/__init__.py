@@ -1,0 +1,1 @@
+"""What the pytest plugin is made of; it needs no pytest itself."""
