@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -73,6 +74,45 @@ class Contact:
 
 NOBODY: Final = Contact()
 
+
+class LazyContact(Contact):
+    """A contact that is looked for with the first event that takes it, and again until somebody is found.
+
+    :param find: gives the contact, or `NOBODY`; it must not raise. Events that it logs itself are nobody's.
+    """
+
+    _find: Callable[[], Contact]
+    _found: Contact
+
+    def __init__(self, find: Callable[[], Contact]) -> None:
+        object.__setattr__(self, "_find", find)
+        object.__setattr__(self, "_found", NOBODY)
+
+    # Nobody may set a frozen field: that these three are properties is seen by a type checker alone.
+
+    @property
+    def external_id(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._now().external_id
+
+    @property
+    def anonymous_id(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._now().anonymous_id
+
+    @property
+    def user(self) -> Mapping[str, Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._now().user
+
+    def apply_to(self, fields: dict[str, Any]) -> None:
+        """Give an event's fields what they take from the contact that is found."""
+        self._now().apply_to(fields)
+
+    def _now(self) -> Contact:
+        if self._found is NOBODY:
+            with acting(NOBODY):
+                object.__setattr__(self, "_found", self._find())
+        return self._found
+
+
 _current: ContextVar[Contact] = ContextVar("spotzee_contact", default=NOBODY)
 
 # Each `with contact(...)` that is open here, with who was acting around it. Not the variable's own tokens:
@@ -107,7 +147,7 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
         anonymous_id: str | None = None,
         user: UserFields | None = None,
     ) -> None:
-        self._contact = _made(external_id, anonymous_id, user)
+        self._contact = make_contact(external_id, anonymous_id, user)
 
     def __enter__(self) -> None:
         _open.set((*_open.get(), (self, _current.get())))
@@ -148,7 +188,7 @@ def bind_contact(
     Call `clear_contact` first, or last, in each request: a server's thread serves the next one too.
     Never raises.
     """
-    _bind(_made(external_id, anonymous_id, user))
+    _bind(make_contact(external_id, anonymous_id, user))
 
 
 def clear_contact() -> None:
@@ -179,7 +219,7 @@ class ContactFilter(logging.Filter):
 def contact_of(record: logging.LogRecord) -> Contact:
     """The contact that `ContactFilter` left on the record, else the one bound here."""
     left = record.__dict__.get(RECORD_ATTRIBUTE)
-    return _current.get() if left is None else _made(**left)
+    return _current.get() if left is None else make_contact(**left)
 
 
 def as_dict(bound: Contact) -> dict[str, Any]:
@@ -210,8 +250,26 @@ def _leave(opener: object) -> None:
         return
 
 
-def _made(external_id: Any, anonymous_id: Any, user: Any) -> Contact:
+def make_contact(external_id: Any = None, anonymous_id: Any = None, user: Any = None) -> Contact:
+    """A contact of fields that nobody has checked: what breaks a rule is said of the event that takes it."""
     return Contact(external_id, anonymous_id, _frozen(user))
+
+
+def replace_contact(who: Contact) -> Contact:
+    """Have `who` act here in the place of whoever does, merged with nobody, and give the latter."""
+    outer = _current.get()
+    _current.set(who)
+    return outer
+
+
+@contextmanager
+def acting(who: Contact) -> Iterator[None]:
+    """Have `who` act in the place of whoever does: around a request, or a task."""
+    outer = replace_contact(who)
+    try:
+        yield
+    finally:
+        replace_contact(outer)
 
 
 def _merged(under: Any, over: Any) -> Any:

@@ -17,6 +17,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidSettings",
     "MissingExtra",
+    "MissingLibrary",
     "SpoolError",
     "SpotzeeError",
 ]
@@ -98,6 +99,25 @@ class SpoolError(SpotzeeError, OSError):
     def __init__(self, message: str, *, path: str | None = None) -> None:
         super().__init__(message)
         self.path = path
+
+
+class MissingLibrary(SpotzeeError, ImportError):
+    """A module for a framework was imported where that framework is not installed.
+
+    :param module: the module, as it was imported.
+    :param library: the name under which pip installs what it needs.
+    """
+
+    def __init__(self, module: str, library: str) -> None:
+        super().__init__(
+            f"{module} is for programs that use {library}, which is not installed here: "
+            f"pip install {library}, or import this module only where it is."
+        )
+        self.module = module
+        self.library = library
+
+    def __reduce__(self) -> tuple[type[MissingLibrary], tuple[str, str]]:
+        return type(self), (self.module, self.library)
 
 
 class EventRejected(SpotzeeError):

@@ -7,7 +7,7 @@ package can name what it expects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -20,5 +20,15 @@ def attempt(function: Callable[..., Result], *arguments: object) -> tuple[Result
     """
     try:
         return function(*arguments), None
+    except Exception as error:  # noqa: BLE001  foreign code; see the module's docstring
+        return None, error
+
+
+async def attempt_async(
+    function: Callable[..., Awaitable[Result]], *arguments: object
+) -> tuple[Result | None, Exception | None]:
+    """The same of a coroutine function; `CancelledError` passes too."""
+    try:
+        return await function(*arguments), None
     except Exception as error:  # noqa: BLE001  foreign code; see the module's docstring
         return None, error

@@ -44,6 +44,7 @@ LINES = [
 
 # The same within those that count as one.
 WITHIN = {
+    "contrib": [["__init__"], ["asgi", "celery", "django", "flask"], ["identify", "serverless"]],
     "testing": [["__init__"], ["capture"], ["tracked_events"]],
     "buffers": [
         ["__init__"],
@@ -84,6 +85,7 @@ DOORS = {
     "django": "contrib",
     "flask": "contrib",
     "celery": "contrib",
+    "asgiref": "contrib",  # a part of Django
 }
 """Each library of others, and the one module, or package, that it enters through."""
 

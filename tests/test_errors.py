@@ -20,6 +20,7 @@ EVERY_KIND = [
     errors.InvalidEvent("what happened", field="user.timezone", **ABOUT),
     errors.InvalidSettings("what happened", setting="capacity"),
     errors.MissingExtra("The sandbox", "sandbox"),
+    errors.MissingLibrary("spotzee_logging.contrib.django", "django"),
     errors.SpoolError("what happened", path="events.db"),
     errors.EventRejected("what happened", **ABOUT),
     errors.EventDropped("what happened", **ABOUT),
@@ -48,6 +49,7 @@ def test_one_except_catches_them_all(error):
         (errors.InvalidEvent, ValueError),
         (errors.InvalidSettings, ValueError),
         (errors.MissingExtra, ImportError),
+        (errors.MissingLibrary, ImportError),
         (errors.SpoolError, OSError),
     ],
 )

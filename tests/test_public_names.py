@@ -90,6 +90,8 @@ def test_every_module_says_what_it_is_and_its_examples_run(name):
         module = importlib.import_module(name)
     except spotzee_logging.errors.MissingExtra as error:
         pytest.skip(f"the extra {error.extra} is not installed")
+    except spotzee_logging.errors.MissingLibrary as error:
+        pytest.skip(f"{error.library} is not installed")
 
     assert module.__doc__
     assert doctest.testmod(module).failed == 0

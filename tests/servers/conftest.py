@@ -27,7 +27,8 @@ _tick = threading.Event()  # never set: between two looks at a condition
 class Server:
     """A running program: what it writes, what it answers, and its end."""
 
-    def __init__(self, process, log, port):
+    def __init__(self, command, process, log, port):
+        self.command = command
         self._process = process
         self._log = log
         self.port = port
@@ -43,9 +44,10 @@ class Server:
             assert self._process.poll() is None, f"it ended with {self._process.returncode}:\n{self.output}"
             _tick.wait(0.02)
 
-    def get(self, path):
+    def get(self, path, **headers):
         """What the server answers to a request; the connection is closed."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=10) as response:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
             return response.read().decode()
 
     def answers(self):
@@ -98,7 +100,7 @@ def start(sandbox, tmp_path):
                     **environment,
                 },
             )
-        started.append(Server(process, log, port))
+        started.append(Server(command, process, log, port))
         return started[-1]
 
     yield run

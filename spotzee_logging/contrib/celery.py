@@ -1,0 +1,72 @@
+"""Celery: who acted where a task was sent acts in the task, and workers deliver before they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from spotzee_logging import lifecycle
+from spotzee_logging.contact import NOBODY, Contact, as_dict, get_contact, replace_contact
+from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
+from spotzee_logging.encoding import plain
+from spotzee_logging.errors import MissingLibrary
+
+try:
+    from celery import signals
+except ImportError as error:
+    raise MissingLibrary("spotzee_logging.contrib.celery", "celery") from error
+
+Identify = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], ContactFields | None]
+
+HEADER: Final = "spotzee_contact"
+"""The header of a task's message that holds who was acting."""
+
+_OUTER: Final = "spotzee_contact_before"
+_UID: Final = "spotzee_logging.contrib.celery"
+
+
+def carry_contacts(identify: Identify | None = None) -> None:
+    """Have tasks run with the contact of the call that sent them; call it once where the Celery app is made.
+
+    :param identify: takes the task, its positional and its keyword arguments, and gives the fields of
+        `contact(...)` as a dict, or None: then the contact that was carried acts.
+
+    The contact travels as a header of the message, its profile fields too, and reaches what the task sends itself.
+    Nobody is bound after a task. It concerns every Celery app of the process; a second call replaces the first.
+    Workers of pools that are threads deliver what is pending when they are shut down; children of the prefork pool
+    do so without it.
+    """
+
+    def begin(task: Any, args: Any, kwargs: Any, **_: Any) -> None:
+        who = NOBODY if identify is None else found_by(identify, task, args, kwargs)
+        setattr(task.request, _OUTER, replace_contact(_carried_to(task) if who is NOBODY else who))
+
+    for signal, receiver in {
+        signals.before_task_publish: _put_into_headers,
+        signals.task_prerun: begin,
+        signals.task_postrun: _end,
+        signals.worker_shutdown: _deliver,
+    }.items():
+        signal.disconnect(dispatch_uid=_UID)
+        signal.connect(receiver, weak=False, dispatch_uid=_UID)
+
+
+def _put_into_headers(headers: dict[str, Any], **_: Any) -> None:
+    who = as_dict(get_contact())
+    if any(who.values()):
+        headers.setdefault(HEADER, plain(who))
+
+
+def _carried_to(task: Any) -> Contact:
+    # An eager task is a call like any other, within whatever contact it is made.
+    return get_contact() if task.request.is_eager else contact_of_fields(task.request.get(HEADER))
+
+
+def _end(task: Any, **_: Any) -> None:
+    outer = getattr(task.request, _OUTER, None)
+    if outer is not None:
+        replace_contact(outer)
+
+
+def _deliver(**_: Any) -> None:
+    lifecycle.deliver_before_exit()

@@ -1,0 +1,91 @@
+"""Django: the logged-in user, or who a function of yours says, is who is acting in each request.
+
+    MIDDLEWARE = [..., "django.contrib.auth.middleware.AuthenticationMiddleware",
+                  "spotzee_logging.contrib.django.contact_middleware"]
+
+Under WSGI and under ASGI, with views of both kinds.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from spotzee_logging.contact import NOBODY, Contact, LazyContact, acting, replace_contact
+from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
+from spotzee_logging.errors import MissingLibrary
+from spotzee_logging.foreign import attempt_async
+
+try:
+    from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+    from django import conf
+    from django.utils.decorators import sync_and_async_middleware
+    from django.utils.module_loading import import_string
+except ImportError as error:
+    raise MissingLibrary("spotzee_logging.contrib.django", "django") from error
+
+
+def logged_in_user(request: Any) -> ContactFields | None:
+    """The user of the request, `external_id` its primary key as text; None where nobody is logged in."""
+    user = getattr(request, "user", None)
+    return {"external_id": str(user.pk)} if user is not None and user.is_authenticated else None
+
+
+@sync_and_async_middleware  # type: ignore[untyped-decorator]
+def contact_middleware(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Bind who is acting around each request; nobody is bound after it.
+
+    The setting `SPOTZEE_CONTACT` is a function, or its place as text: it takes the request, and gives the fields of
+    `contact(...)` as a dict, or None for nobody. Default: `logged_in_user`. It may be a coroutine function. It is
+    asked with the first event that needs to know, so that a request without events touches no session; where the
+    view is a coroutine function, in which the database cannot be asked, before the view.
+    """
+    given = getattr(conf.settings, "SPOTZEE_CONTACT", None) or logged_in_user
+    ways = _Ways(import_string(given) if isinstance(given, str) else given)
+    if iscoroutinefunction(get_response):
+
+        async def around_async(request: Any) -> Any:
+            with acting(ways.lazily(request)):
+                return await get_response(request)
+
+        around_async.process_view = ways.before_view_async  # type: ignore[attr-defined]  # where Django looks
+        return around_async
+
+    def around(request: Any) -> Any:
+        with acting(ways.lazily(request)):
+            return get_response(request)
+
+    around.process_view = ways.before_view  # type: ignore[attr-defined]
+    return around
+
+
+class _Ways:
+    """The ways to ask a function who is acting."""
+
+    def __init__(self, identify: Callable[[Any], Any]) -> None:
+        is_async = iscoroutinefunction(identify)
+        self._ask: Callable[[Any], Any] = async_to_sync(identify) if is_async else identify
+        self._ask_async: Callable[[Any], Awaitable[Any]] = identify if is_async else sync_to_async(identify)
+        self._may_ask: Callable[[Any], bool] = _has_session if identify is logged_in_user else bool
+
+    def lazily(self, request: Any) -> Contact:
+        return LazyContact(functools.partial(found_by, self._ask, request))
+
+    def before_view(self, request: Any, view: Any, *_: Any) -> None:
+        if iscoroutinefunction(view) and self._may_ask(request):
+            _bind(found_by(self._ask, request))
+
+    async def before_view_async(self, request: Any, view: Any, *_: Any) -> None:
+        if iscoroutinefunction(view) and self._may_ask(request):
+            _bind(contact_of_fields(*await attempt_async(self._ask_async, request)))
+
+
+def _bind(who: Contact) -> None:
+    # Where it is nobody the lazy one stays, and finds whom the view logs in.
+    if who is not NOBODY:
+        replace_contact(who)
+
+
+def _has_session(request: Any) -> bool:
+    return conf.settings.SESSION_COOKIE_NAME in request.COOKIES

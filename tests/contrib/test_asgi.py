@@ -1,0 +1,228 @@
+"""ASGI: who is acting in the requests of FastAPI, Starlette and any other application."""
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from spotzee_logging import bind_contact, contact, get_contact
+from spotzee_logging.contrib.asgi import ContactMiddleware
+
+
+def named(scope):
+    customer = Request(scope).headers.get("customer")
+    return {"external_id": customer} if customer else None
+
+
+async def named_async(scope):
+    await asyncio.sleep(0)
+    return named(scope)
+
+
+def app_of(view, identify, *middleware):
+    return Starlette(
+        routes=[Route("/", view)], middleware=[Middleware(ContactMiddleware, identify=identify), *middleware]
+    )
+
+
+async def get(app, **headers):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+        return (await client.get("/", headers=headers)).text
+
+
+def ask(view, identify, *middleware, **headers):
+    """The text that a request for the view gets."""
+    return asyncio.run(get(app_of(view, identify, *middleware), **headers))
+
+
+@pytest.mark.parametrize("identify", [named, named_async])
+def test_a_request_acts_for_its_contact(spotzee_events, log, identify):
+    """Events of the view are about whom the function names, and nobody is bound around it."""
+
+    async def view(request):
+        log()
+        return PlainTextResponse(str(get_contact().external_id))
+
+    assert ask(view, identify, customer="cust_001") == "cust_001"
+    assert ask(view, lambda scope: {"anonymous_id": "anon"}) == "None"
+
+    assert [(event.external_id, event.anonymous_id) for event in spotzee_events] == [
+        ("cust_001", None),
+        (None, "anon"),
+    ]
+    assert get_contact().external_id is None
+
+
+def test_concurrent_requests_keep_apart(spotzee_events, log):
+    """Tasks that are in the midst of their requests at the same time have each its own contact."""
+    waiting, count = [], 20
+
+    async def app(scope, receive, send):
+        mine = asyncio.get_running_loop().create_future()
+        waiting.append(mine)
+        if len(waiting) == count:
+            for each in waiting:
+                each.set_result(None)
+        await mine
+        log(number=scope["number"])
+
+    wrapped = ContactMiddleware(app, lambda scope: {"external_id": str(scope["number"])})
+
+    async def gather():
+        scopes = ({"type": "http", "number": number} for number in range(count))
+        await asyncio.gather(*(wrapped(scope, None, None) for scope in scopes))
+
+    asyncio.run(gather())
+
+    assert sorted((event.data["number"], event.external_id) for event in spotzee_events) == [
+        (number, str(number)) for number in range(count)
+    ]
+
+
+def test_nobody_is_asked_for_without_an_event():
+    """A request that logs nothing costs no look at a session or a database."""
+    asked = []
+
+    async def view(request):
+        return PlainTextResponse("ok")
+
+    ask(view, asked.append)
+
+    assert asked == []
+
+
+def test_somebody_is_asked_for_once(spotzee_events, log):
+    """Once somebody is found, later events of the request ask no more; where nobody is, the next event asks again."""
+    answers = [None, {"external_id": "cust_001"}]
+
+    async def view(request):
+        log(external_id="cust_other")
+        for _ in range(3):
+            log()
+        return PlainTextResponse("ok")
+
+    ask(view, lambda scope: answers.pop(0))
+
+    assert [event.external_id for event in spotzee_events] == ["cust_other", *["cust_001"] * 3]
+    assert answers == []
+
+
+def test_it_sees_what_inner_middleware_finds(spotzee_events, log):
+    """Authentication inside of it has put the user into the scope when the first event asks."""
+
+    class Authentication:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            scope["user_id"] = "cust_001"
+            await self.app(scope, receive, send)
+
+    async def view(request):
+        log()
+        return PlainTextResponse("ok")
+
+    ask(view, lambda scope: {"external_id": scope["user_id"]}, Middleware(Authentication))
+
+    spotzee_events.assert_tracked("asked", external_id="cust_001")
+
+
+def test_a_view_may_bind_more(spotzee_events, log):
+    """What a view binds merges with the request's contact, and is gone with the request."""
+
+    async def view(request):
+        with contact(user={"locale": "en-AU"}):
+            log("inside")
+        bind_contact(external_id="cust_002")
+        log("after login")
+        return PlainTextResponse("ok")
+
+    ask(view, named, customer="cust_001")
+
+    spotzee_events.assert_tracked("inside", external_id="cust_001", user={"locale": "en-AU"})
+    spotzee_events.assert_tracked("after login", external_id="cust_002")
+    assert get_contact().external_id is None
+
+
+def fail(_):
+    raise KeyError("session")
+
+
+async def fail_async(_):
+    raise KeyError("session")
+
+
+@pytest.mark.parametrize(
+    ("identify", "problem"),
+    [
+        (fail, "raised KeyError"),
+        (fail_async, "raised KeyError"),
+        (lambda scope: "cust_001", "gave str"),
+        (lambda scope: {"id": "cust_001"}, "gave fields that no contact has (id)"),
+    ],
+)
+def test_a_function_that_fails_costs_the_contact_alone(spotzee_events, log, said, identify, problem):
+    """The request is served, its events have no contact, and one line says why."""
+
+    async def view(request):
+        log(anonymous_id="anon")
+        log(anonymous_id="anon")
+        return PlainTextResponse("ok")
+
+    assert ask(view, identify) == "ok"
+
+    assert [event.external_id for event in spotzee_events] == [None, None]
+    (line,) = said()
+    assert line.startswith(f"the function that says who is acting {problem}: events have no contact.")
+
+
+def test_events_that_the_function_logs_are_nobodys(spotzee_events, log):
+    """Looking for the contact may log events itself, and does not look for it without end."""
+
+    def identify(scope):
+        log("looked", anonymous_id="anon")
+        return {"external_id": "cust_001"}
+
+    async def view(request):
+        log()
+        return PlainTextResponse("ok")
+
+    ask(view, identify)
+
+    assert [event.name for event in spotzee_events] == ["looked", "asked"]
+
+
+def test_what_is_pending_arrives_when_the_server_shuts_down(spotzee_sandbox, make_spotzee_handler):
+    """The end of the lifespan waits for the delivery, since uvicorn lets no exit of Python's follow."""
+    logger = logging.getLogger("contrib.shop")
+    logger.addHandler(make_spotzee_handler(flush_interval_seconds=3600))
+    arrived = []
+
+    async def view(request):
+        logger.warning("x", extra={"spotzee_event": "asked"})
+        return PlainTextResponse("ok")
+
+    async def serve():
+        app, told = app_of(view, named), iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive():
+            kind = next(told)
+            if kind == "lifespan.shutdown":
+                await get(app, customer="cust_001")
+            return {"type": kind}
+
+        async def send(message):
+            if message["type"] == "lifespan.shutdown.complete":
+                arrived.extend(spotzee_sandbox.events())
+
+        await app({"type": "lifespan"}, receive, send)
+
+    asyncio.run(serve())
+
+    assert [event["external_id"] for event in arrived] == ["cust_001"]
