@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
@@ -22,6 +22,30 @@ _OWN_PLACES: Final = ("external_id", "anonymous_id", "user")
 
 # `taskName` from Python 3.12 on: a record may come here from a newer Python through a queue.
 _NEVER_DATA: Final = frozenset({*RESERVED_ATTRS, "taskName", TAG, RECORD_ATTRIBUTE, *_OWN_PLACES})
+
+
+# The same of a structlog event, with what structlog itself puts there.
+_NEVER_DATA_OF_STRUCTLOG: Final = frozenset({TAG, *_OWN_PLACES, "event", "exc_info", "stack_info"})
+_NEVER_DATA_OF_LOGURU: Final = frozenset({TAG, *_OWN_PLACES})
+
+
+def is_tagged(record: logging.LogRecord) -> bool:
+    """Whether the record is an event: by its own attribute, or by a field that another library left on it."""
+    return getattr(record, TAG, None) is not None or _fields_inside(record) is not None
+
+
+def _fields_inside(record: logging.LogRecord) -> tuple[Mapping[Any, Any], frozenset[str]] | None:
+    """The fields of a tagged event of another logging library, and those that are never its data.
+
+    structlog's `ProcessorFormatter.wrap_for_formatter` makes its event the record's message; loguru leaves what
+    was bound in one attribute, `extra`.
+    """
+    message, extra = record.msg, record.__dict__.get("extra")
+    if isinstance(message, dict) and message.get(TAG) is not None:
+        return message, _NEVER_DATA_OF_STRUCTLOG
+    if isinstance(extra, dict) and extra.get(TAG) is not None:
+        return extra, _NEVER_DATA_OF_LOGURU
+    return None
 
 
 class EventFormatter(BaseJsonFormatter):
@@ -64,6 +88,7 @@ class EventFormatter(BaseJsonFormatter):
             defaults=dict(defaults or {}),
             reserved_attrs=[*_NEVER_DATA, *(reserved_attrs or ())],
         )
+        self._kept_out = frozenset(reserved_attrs or ())
         self._takes_data_as_it_is = not (
             self.rename_fields or self.static_fields or self.defaults or self._required_fields
         )
@@ -91,8 +116,15 @@ class EventFormatter(BaseJsonFormatter):
         return encode_event(self.fields(record)).decode()
 
     def _tagged(self, record: logging.LogRecord, tag: Any) -> dict[str, Any]:
+        attributes: Mapping[Any, Any] = record.__dict__
+        reserved: Collection[str] = self.reserved_attrs
+        if tag is None:
+            inside = _fields_inside(record)
+            if inside is not None:
+                attributes, reserved = inside[0], inside[1] | self._kept_out
+                tag = attributes[TAG]
         if isinstance(tag, str):
-            return self._of_short_tag(record, tag)
+            return self._of_short_tag(record, tag, attributes, reserved)
         if isinstance(tag, dict) or isinstance(tag, Mapping):  # noqa: SIM101  Mapping's own test is slow
             fields = {**tag}
         elif isinstance(tag, Event):
@@ -105,9 +137,13 @@ class EventFormatter(BaseJsonFormatter):
                 fields["data"] = self._data(record, {} if data is None else data)
         return fields
 
-    def _of_short_tag(self, record: logging.LogRecord, name: str) -> dict[str, Any]:
-        attributes: dict[Any, Any] = record.__dict__  # `extra` may hold keys of any type
-        reserved = self.reserved_attrs
+    def _of_short_tag(
+        self,
+        record: logging.LogRecord,
+        name: str,
+        attributes: Mapping[Any, Any],  # `extra` may hold keys of any type
+        reserved: Collection[str],
+    ) -> dict[str, Any]:
         # In two steps: the first goes through logging's own two dozen, and asks as little as can be.
         extras = [key for key in attributes if key not in reserved]
         data = {key: attributes[key] for key in extras if not (isinstance(key, str) and key[:1] == "_")}
@@ -127,7 +163,7 @@ class EventFormatter(BaseJsonFormatter):
 
     def _attribute(self, record: logging.LogRecord, field: str) -> Any:
         if field == "message":
-            return record.getMessage()
+            return record.msg.get("event") if isinstance(record.msg, dict) else record.getMessage()
         if field == "asctime":
             return self.formatTime(record, self.datefmt)
         return getattr(record, field, None)

@@ -16,7 +16,7 @@ from spotzee_logging.diagnostics import LOGGER_NAME, Diagnostics
 from spotzee_logging.dispatcher import Dispatcher, is_sender
 from spotzee_logging.errors import InvalidEvent, InvalidSettings, SpotzeeError
 from spotzee_logging.foreign import attempt
-from spotzee_logging.formatter import TAG, EventFormatter
+from spotzee_logging.formatter import TAG, EventFormatter, is_tagged
 from spotzee_logging.intake import Intake
 from spotzee_logging.repeats import Repeats
 from spotzee_logging.reporting import Reporter
@@ -138,7 +138,10 @@ class SpotzeeHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> Any:
         """Turn an untagged record away before any lock; filter and emit the others."""
         if not self.filters:
-            if getattr(record, TAG, None) is None:
+            if getattr(record, TAG, None) is None and (
+                # Most lines are told by these two, in 0.05 µs: they are no other library's.
+                (type(record.msg) is str and "extra" not in record.__dict__) or not is_tagged(record)
+            ):
                 return False
             if self._repeats.has_seen(record):
                 self._say_twice(record)
@@ -148,7 +151,7 @@ class SpotzeeHandler(logging.Handler):
         passed: Any = self.filter(record)
         # From Python 3.12 on a filter may give another record in place of this one.
         filtered = passed if isinstance(passed, logging.LogRecord) else record
-        if passed and getattr(filtered, TAG, None) is not None:
+        if passed and is_tagged(filtered):
             if self._repeats.has_seen(record):
                 self._say_twice(record)
             else:

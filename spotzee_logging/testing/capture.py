@@ -16,7 +16,7 @@ from spotzee_logging import track_road
 from spotzee_logging.diagnostics import LOGGER_NAME, Diagnostics
 from spotzee_logging.encoding import decode_event
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.formatter import TAG
+from spotzee_logging.formatter import TAG, is_tagged
 from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.intake import Intake
 from spotzee_logging.reporting import Reporter
@@ -56,7 +56,7 @@ class Capture:
 
     def take(self, record: logging.LogRecord) -> None:
         """Keep the record's event, if it has one and was not seen before. Raises `InvalidEvent`."""
-        if getattr(record, TAG, None) is None or _SEEN in vars(record) or record.name.startswith(LOGGER_NAME):
+        if _SEEN in vars(record) or record.name.startswith(LOGGER_NAME) or not is_tagged(record):
             return
         setattr(record, _SEEN, True)
         try:
@@ -155,7 +155,8 @@ def _refused(logger: logging.Logger, level: int, asking: FrameType | None) -> lo
     else:
         return None
     extra = keywords.get("extra")
-    if not isinstance(extra, Mapping) or extra.get(TAG) is None:
+    # The latter is an event of structlog's.
+    if not any(isinstance(each, Mapping) and each.get(TAG) is not None for each in (extra, message)):
         return None
     path, line, function = _place(asking)
     return logger.makeRecord(logger.name, level, path, line, message, call["args"], None, function, extra)
