@@ -32,6 +32,9 @@ except ImportError:
 MAX_DEPTH: Final = 64
 """Levels of nesting that arrive; what lies deeper becomes null."""
 
+MAX_SHALLOW: Final = MAX_DEPTH - 2
+"""Levels below those that an event's data begins at."""
+
 # What both encoders can write: orjson takes no larger ones, and few readers of JSON keep them exact.
 _SMALLEST_INT: Final = -(2**63)
 _LARGEST_INT: Final = 2**64 - 1
@@ -83,13 +86,19 @@ if orjson is not None:
         user = fields.get("user")
         own = user.get("data") if type(user) is dict else None
         try:
-            if _is_shallow(fields.get("data")) and (own is None or _is_shallow(own)):
-                return _cut_to_size(_dumps(fields, _made_leaf, _OPTIONS))
-        except (_CannotEncode, RuntimeError):  # RuntimeError: another thread changes what is looked at
-            pass
-        return _write(plain(fields))
+            is_shallow = _is_shallow(fields.get("data")) and (own is None or _is_shallow(own))
+        except RuntimeError:  # another thread changes what is looked at
+            is_shallow = False
+        return encode_shallow(fields) if is_shallow else _write(plain(fields))
 
-    def _is_shallow(value: Any, levels: int = MAX_DEPTH - 2) -> bool:
+    def encode_shallow(fields: dict[str, Any]) -> bytes:
+        """The same of fields that hold no more than `MAX_SHALLOW` levels of containers."""
+        try:
+            return _cut_to_size(_dumps(fields, _made_leaf, _OPTIONS))
+        except (_CannotEncode, RuntimeError):
+            return _write(plain(fields))
+
+    def _is_shallow(value: Any, levels: int = MAX_SHALLOW) -> bool:
         # Before orjson sees it: orjson 3.13 counts no levels of tuples, and writes past the end of its
         # memory where a thousand are nested, which ends the process.
         if type(value) not in _CONTAINERS:
@@ -152,6 +161,9 @@ else:
         if levels and kind is dict:
             return all(type(key) is str and _is_json(item, levels - 1) for key, item in value.items())
         return bool(levels) and kind is list and all(_is_json(item, levels - 1) for item in value)
+
+
+    encode_shallow = encode_event
 
     def _write(tree: Any) -> bytes:
         return _JSON.encode(tree).encode()

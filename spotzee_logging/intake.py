@@ -10,6 +10,7 @@ from spotzee_logging.errors import EventDropped, InvalidEvent
 from spotzee_logging.event import Event, check_event, describe, fields_of, named, without_nulls
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import EventFormatter
+from spotzee_logging.redaction import Redaction
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.settings import BeforeSend, Settings
 
@@ -25,6 +26,7 @@ class Intake:
         self._reporter = reporter
         self._before_send = cast("BeforeSend | None", settings.before_send)
         self._is_disabled = settings.disabled
+        self._encode = Redaction(settings.redact).encode if settings.redact else _as_it_is
         self._most_bytes = settings.max_event_bytes
         self.take_formatter(EventFormatter())
 
@@ -37,13 +39,13 @@ class Intake:
 
     def take(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
         """The event's bytes and its contact; None where it ends here. Raises `InvalidEvent`."""
-        fields = self._fields_of_record(record)
-        body = encode_event(fields)
+        fields, body = self._encode(self._fields_of_record(record))
         if self._before_send is not None:
             replaced = self._hooked(self._before_send, decode_event(body))
             if replaced is None:
                 return None
-            fields, body = replaced, encode_event(replaced)
+            # Redacted once more: the hook may have looked something up.
+            fields, body = self._encode(replaced)
         if len(body) > self._most_bytes:
             raise _too_large(fields, len(body), self._most_bytes)
         if self._is_disabled:
@@ -73,6 +75,10 @@ class Intake:
         message = f"{describe(about)}: dropped, before_send {problem}. It must return an Event or None."
         self._reporter.turned_away(EventDropped(message, reason="before_send_error", **named(about)), event)
         return None
+
+
+def _as_it_is(fields: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    return fields, encode_event(fields)
 
 
 def _too_large(fields: dict[str, Any], size_bytes: int, most_bytes: int) -> InvalidEvent:

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -196,6 +196,24 @@ class Settings:
         Row(
             "callable",
             "`(Event) -> Event | None`, in the caller's thread: changes an event, or drops it with None",
+            may_be_none=True,
+        ),
+    )
+    redact: Sequence[str] | str | None = _setting(
+        (
+            "password",
+            "passwd",
+            "secret",
+            "token",
+            "api_key",
+            "authorization",
+            "card_number",
+            "iban",
+        ),
+        Row(
+            "names",
+            'keys of `data` and `user.data`, at any depth, whose values become `"[redacted]"`; '
+            "`card_number` and `iban` stand for such numbers in all values too; `()` and None: nothing",
             may_be_none=True,
         ),
     )
@@ -446,6 +464,18 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _valid_names(name: str, _: Row, value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, Iterable) or isinstance(names, Mapping):
+        _refuse(name, f"must be names of keys, got {type(value).__name__}", _NAMES_REMEDY)
+    listed = list(names)
+    if not all(isinstance(each, str) for each in listed):
+        _refuse(name, "holds what is no name of a key", _NAMES_REMEDY)
+    return tuple(each.strip() for each in listed if each.strip())
+
+
+_NAMES_REMEDY: Final = 'Give texts, as in redact=("password", "token"), or () for none.'
+
 _VALIDATORS: Final[Mapping[str, Callable[[str, Row, Any], Any]]] = {
     "key": _valid_key,
     "url": _valid_url,
@@ -459,6 +489,7 @@ _VALIDATORS: Final[Mapping[str, Callable[[str, Row, Any], Any]]] = {
     "callable": _valid_callable,
     "session": _valid_session,
     "flag": _valid_flag,
+    "names": _valid_names,
 }
 
 

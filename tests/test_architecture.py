@@ -30,7 +30,7 @@ LINES = [
     ["lifecycle"],
     ["intake"],
     ["formatter"],
-    ["reporting"],
+    ["reporting", "redaction"],
     ["encoding"],
     ["contact"],
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
@@ -40,6 +40,9 @@ LINES = [
     ["timestamps"],
     ["errors"],
     ["foreign", "hosts", "late", "repeats", "version"],
+
+
+    ["errors", "foreign", "hosts", "repeats", "version", "account_numbers"],
 ]
 
 # The same within those that count as one.
