@@ -10,6 +10,13 @@ from spotzee_logging.errors import MissingExtra
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code; 2 where the extra is not installed."""
     try:
+        _run()
+    except KeyboardInterrupt:  # before a command could say it
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from spotzee_logging.cli.commands import cli  # noqa: PLC0415  click and rich may not be installed
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in {"click", "rich"}:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn, Protocol
+
+
+class Lines(Protocol):
+    """What lines are read from: a binary file, or what stands in front of one."""
+
+    def readline(self, limit: int = -1, /) -> bytes:
+        """The next line, or the next `limit` bytes of it."""
+        ...
 
 
 class BadLine(ValueError):
     """A line is no JSON object; the message says why, and nothing of what stands in it."""
 
 
-def numbered(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
-    """The lines that are not blank, each with its number from 1; None for one of more than `max_bytes`."""
-    number = 0
+def numbered(stream: Lines, max_bytes: int, passed: int = 0) -> Iterator[tuple[int, bytes | None]]:
+    """The lines that are not blank, each with its number from 1; None for one of more than `max_bytes`.
+
+    :param passed: how many lines stand before what is left of the stream.
+    """
+    number = passed
     while piece := stream.readline(max_bytes + 1):
         number += 1
         if len(piece) > max_bytes and not piece.endswith(b"\n"):
@@ -44,7 +55,7 @@ def parse(line: bytes | None) -> dict[str, Any]:
     return document
 
 
-def _pass_over_rest(stream: BinaryIO, max_bytes: int) -> None:
+def _pass_over_rest(stream: Lines, max_bytes: int) -> None:
     while (piece := stream.readline(max_bytes)) and not piece.endswith(b"\n"):
         pass
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 import click
 
 from spotzee_logging.cli import json_lines
-from spotzee_logging.diagnostics import LOGGER_NAME
+from spotzee_logging.cli.console import DONE, FAILED, INTERRUPTED, as_json, no_diagnostics, print_json, say
 from spotzee_logging.errors import DeliveryPaused, SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.formatter import TAG
 from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.settings import Settings
 from spotzee_logging.stats import Stats
-
-INTERRUPTED_EXIT_CODE: Final = 130  # what shells give a program that Ctrl-C ended
 
 _MOST_TIMEOUT_SECONDS: Final = 7 * 24 * 60 * 60
 _QUIET_SECONDS: Final = 2.0
@@ -35,9 +31,7 @@ _LINE_BYTES_PER_EVENT_BYTE: Final = 4
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option(
-    "--base-url", metavar="URL", help="Where the API is; else SPOTZEE_BASE_URL, else Spotzee's own."
-)
+@click.option("--base-url", metavar="URL", help="Where the API is; else SPOTZEE_BASE_URL.")
 @click.option(
     "--timeout",
     "timeout_seconds",
@@ -45,24 +39,22 @@ _LINE_BYTES_PER_EVENT_BYTE: Final = 4
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="The longest to wait for delivery after the last line, or for room while the server is behind.",
+    help="Longest to wait after the last line, or for a server that is behind.",
 )
+@as_json
 @click.pass_context
-def send(ctx: click.Context, file: BinaryIO, base_url: str | None, timeout_seconds: float) -> None:
-    """Deliver the events in FILE, one JSON object a line; `-` reads standard input.
+def send(
+    ctx: click.Context, /, file: BinaryIO, base_url: str | None, timeout_seconds: float, is_json: bool
+) -> None:
+    """Deliver the events in FILE (- is standard input), one JSON object a line.
 
     \b
-      {"name": "order_placed", "external_id": "cust_001", "data": {"total": 129.5}}
+      spotzee-logging send events.jsonl
+      {"name": "order_placed", "external_id": "cust_001", "data": {"n": 1}}
 
-    An event without created_at gets the time of sending. A bad line is named on stderr, and the others go.
-    The API key is read from SPOTZEE_API_KEY alone, since other users of a machine see its command lines;
-    the other SPOTZEE_ variables hold too.
-
-    \b
-    Exit codes: 0 all were delivered
-                1 a line was bad, or an event rejected or undelivered
-                2 wrong usage or settings
-              130 ended by Ctrl-C
+    An event without created_at gets the time of sending. A bad line is named on
+    stderr, the others go. The key is read from SPOTZEE_API_KEY alone, since others
+    see command lines. Exit codes: 0 all delivered, 1 not all, 2 wrong usage, 130 Ctrl-C.
     """  # noqa: D301  \b is click's mark for lines to leave as they are
     settings: dict[str, Any] = {
         "client_type": "cli",
@@ -73,7 +65,7 @@ def send(ctx: click.Context, file: BinaryIO, base_url: str | None, timeout_secon
         **({} if base_url is None else {"base_url": base_url}),
     }
     with no_diagnostics():
-        ctx.exit(_Sending(settings, timeout_seconds).run(file))
+        ctx.exit(_Sending(settings, timeout_seconds, is_json=is_json).run(file))
 
 
 class _Sending:
@@ -82,8 +74,9 @@ class _Sending:
     Raises `InvalidSettings` where it is made.
     """
 
-    def __init__(self, settings: dict[str, Any], timeout_seconds: float) -> None:
+    def __init__(self, settings: dict[str, Any], timeout_seconds: float, *, is_json: bool) -> None:
         self._timeout_seconds = timeout_seconds
+        self._is_json = is_json
         self._max_line_bytes = Settings.from_env(**settings).max_event_bytes * _LINE_BYTES_PER_EVENT_BYTE
         self._handler = SpotzeeHandler(**settings, on_error=self._on_error)
         self._reader = threading.get_ident()
@@ -101,27 +94,27 @@ class _Sending:
             self._wait()
         except KeyboardInterrupt:
             was_interrupted = True
-            _say("interrupted: lines that were not read yet are not sent")
+            say("interrupted: lines that were not read yet are not sent")
         # What the wait was too short for is given up, here and not at the interpreter's exit.
         self._handler.flushOnClose = False
         self._handler.close()
         all_delivered = self._summarize(self._handler.stats())
         if was_interrupted:
-            return INTERRUPTED_EXIT_CODE
-        return 0 if all_delivered else 1
+            return INTERRUPTED
+        return DONE if all_delivered else FAILED
 
     def _read(self, stream: BinaryIO) -> None:
         for number, line in json_lines.numbered(stream, self._max_line_bytes):
             self._line = number
             self._send(line)
             if not self._has_room:
-                _say(
+                say(
                     f"stopped at line {number}: the server was behind for {self._timeout_seconds:g} s. "
                     "This line and those after it are not sent"
                 )
                 break
             if self._is_paused:
-                _say(f"stopped after line {number}: the lines after it are not sent")
+                say(f"stopped after line {number}: the lines after it are not sent")
                 break
         self._line = None
 
@@ -130,7 +123,7 @@ class _Sending:
             event = json_lines.parse(line)
         except json_lines.BadLine as error:
             self._unparsed_lines += 1
-            _say(f"line {self._line}: {error}")
+            say(f"line {self._line}: {error}")
             return
         record = {"name": "send", "levelno": logging.INFO, "levelname": "INFO", TAG: event}
         self._handler.handle(logging.makeLogRecord(record))
@@ -139,17 +132,17 @@ class _Sending:
         """Say what became of an event: one that ends on the reading thread is that of the line just read."""
         if isinstance(error, DeliveryPaused):
             self._is_paused = True
-            _say(str(error))
+            say(str(error))
         elif error.reason == "buffer_full":
             self._has_room = False
         elif error.reason == "closed":
             pass  # the summary's undelivered ones
         elif self._line is not None and threading.get_ident() == self._reader:
-            _say(f"line {self._line}: {error}")
+            say(f"line {self._line}: {error}")
         else:
             self._rejected_by_server += 1
             if self._rejected_by_server <= _MOST_NAMED:
-                _say(str(error))
+                say(str(error))
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._timeout_seconds
@@ -159,20 +152,24 @@ class _Sending:
         if self._is_paused:
             return
         if time.monotonic() < deadline:
-            _say(f"waiting for {stats.pending} events; the last trouble: {stats.last_error or 'none'}")
+            say(f"waiting for {stats.pending} events; the last trouble: {stats.last_error or 'none'}")
         self._handler.flush(max(0.0, deadline - time.monotonic()))
 
     def _summarize(self, stats: Stats) -> bool:
         """Print how the events ended; whether all that were to be sent were delivered."""
         if self._rejected_by_server > _MOST_NAMED:
-            _say(f"{self._rejected_by_server - _MOST_NAMED} more events were rejected")
+            say(f"{self._rejected_by_server - _MOST_NAMED} more events were rejected")
         withheld = stats.dropped.get("before_send", 0)
         rejected = self._unparsed_lines + sum(stats.rejected.values())
         undelivered = stats.accepted - stats.delivered - sum(stats.rejected.values()) - withheld
         if undelivered:
-            _say(f"undelivered: {_why(stats)}")
-        summary = f"{stats.delivered} delivered, {rejected} rejected, {undelivered} undelivered"
-        click.echo(f"{summary}, {withheld} withheld by before_send" if withheld else summary)
+            say(f"undelivered: {_why(stats)}")
+        ends = {"delivered": stats.delivered, "rejected": rejected, "undelivered": undelivered}
+        if self._is_json:
+            print_json({**ends, "withheld": withheld, "last_error": stats.last_error})
+        else:
+            summary = ", ".join(f"{count} {how}" for how, count in ends.items())
+            click.echo(f"{summary}, {withheld} withheld by before_send" if withheld else summary)
         return not rejected and not undelivered
 
 
@@ -180,19 +177,3 @@ def _why(stats: Stats) -> str:
     if "disabled" in stats.dropped:
         return "SPOTZEE_DISABLED is set, nothing was sent"
     return stats.last_error or "there was no time for a request"
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-@contextlib.contextmanager
-def no_diagnostics() -> Iterator[None]:
-    """Without the library's own lines, which come once a minute: this command says each thing itself."""
-    logger = logging.getLogger(LOGGER_NAME)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

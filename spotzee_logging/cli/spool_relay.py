@@ -12,7 +12,7 @@ import click
 from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.buffers.survey import Found
 from spotzee_logging.cli import spool_text
-from spotzee_logging.cli.send import no_diagnostics
+from spotzee_logging.cli.console import no_diagnostics
 from spotzee_logging.errors import SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler

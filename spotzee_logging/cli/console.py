@@ -1,0 +1,44 @@
+"""What all commands share in speaking: exit codes, lines on stderr, JSON on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from spotzee_logging.diagnostics import LOGGER_NAME
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
+"""The exit codes: all was done, something was not delivered or is wrong, wrong usage or settings, Ctrl-C."""
+
+as_json = click.option("--json", "is_json", is_flag=True, help="The result as one JSON object, for programs.")
+"""The option that every command with a result has."""
+
+
+def say(text: str) -> None:
+    """One line for whoever watches, on stderr: stdout is the result's."""
+    click.echo(text, err=True)
+
+
+def print_json(result: Any) -> None:
+    """The result for programs, on stdout."""
+    click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+
+
+@contextlib.contextmanager
+def no_diagnostics() -> Iterator[None]:
+    """Without the library's own lines, which come once a minute: a command says each thing itself."""
+    logger = logging.getLogger(LOGGER_NAME)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
