@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from spotzee_logging.cli.console import INTERRUPTED, USAGE
 from spotzee_logging.cli.demo import demo
+from spotzee_logging.cli.replay.command import replay
 from spotzee_logging.cli.sandbox import sandbox
 from spotzee_logging.cli.send import send
 from spotzee_logging.cli.spool import spool
 from spotzee_logging.errors import InvalidSettings, MissingExtra, SpoolError
 from spotzee_logging.version import __version__
 
-USAGE_EXIT_CODE: Final = 2
-
 
 class _Refused(click.ClickException):
-    exit_code = USAGE_EXIT_CODE
+    exit_code = USAGE
 
 
 class _Commands(click.Group):
-    """Says in one line what is set wrong or not installed, where Python would show a traceback."""
+    """Says in one line what is set wrong or not installed, and what Ctrl-C has ended, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (InvalidSettings, MissingExtra, SpoolError) as error:
             raise _Refused(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,12 +38,13 @@ class _Commands(click.Group):
 def cli() -> None:
     """Business events ride on Python's logging and arrive at Spotzee.
 
+    \b
+      spotzee-logging demo
+
     New here? Start with `spotzee-logging demo`: it shows the whole road on this machine alone, without an
     account, a key or a network.
-    """
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
 
 
-cli.add_command(demo)
-cli.add_command(sandbox)
-cli.add_command(send)
-cli.add_command(spool)
+for _command in (demo, replay, sandbox, send, spool):
+    cli.add_command(_command)

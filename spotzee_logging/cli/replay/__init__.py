@@ -1,0 +1,1 @@
+"""`spotzee-logging replay`: events out of JSON logs, each once, however often it is run."""
