@@ -14,10 +14,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, Protocol
 
-from spotzee_logging import hosts, late
+from spotzee_logging import hosts
 
 
 class Member(Protocol):
@@ -67,6 +67,10 @@ _lock = threading.RLock()
 _is_installed = False
 _may_fork_unseen = False
 _pid = os.getpid()
+
+# Held while something is imported late, and while the process forks. A fork in the midst of another thread's
+# import leaves the child a module's lock that nobody owns, and its first delivery would wait for ever.
+_import_lock = threading.RLock()
 
 
 _JUST_SECONDS: Final = 1.0
@@ -199,6 +203,11 @@ def _flush(waiting: list[Member], timeout_seconds: float | None) -> bool:
     return all(settled)
 
 
+def importing() -> AbstractContextManager[object]:
+    """Around imports that are not at the top of a module: no fork happens meanwhile."""
+    return _import_lock
+
+
 def may_wait() -> bool:
     """Whether the calling thread may wait for another: not while it configures logging.
 
@@ -255,7 +264,7 @@ _forking: list[Member] = []
 
 
 def _before_fork() -> None:
-    late.before_fork()
+    _import_lock.acquire()
     _forking[:] = members()
     for member in _forking:
         member.before_fork()
@@ -265,15 +274,17 @@ def _after_fork_in_parent() -> None:
     for member in _forking:
         member.after_fork()
     _forking.clear()
-    late.after_fork_in_parent()
+    # A host that forks in C may have called this hook and not the one before.
+    with suppress(RuntimeError):
+        _import_lock.release()
 
 
 def _after_fork_in_child() -> None:
     # New locks: another thread of the parent may have held these, or the hook before the fork was not called.
-    global _lock, _pid  # noqa: PLW0603  they are the process's, and this is another process
+    global _lock, _import_lock, _pid  # noqa: PLW0603  they are the process's, and this is another process
     _pid = os.getpid()
     _lock = threading.RLock()
-    late.after_fork_in_child()
+    _import_lock = threading.RLock()
     _forking.clear()
     _orphans.clear()
     process_exit.begin_anew()

@@ -39,10 +39,7 @@ LINES = [
     ["answers", "stats", "diagnostics"],
     ["timestamps"],
     ["errors"],
-    ["foreign", "hosts", "late", "repeats", "version"],
-
-
-    ["errors", "foreign", "hosts", "repeats", "version", "account_numbers"],
+    ["account_numbers", "foreign", "hosts", "late", "repeats", "version"],
 ]
 
 # The same within those that count as one.

@@ -19,13 +19,36 @@ def test_help_names_every_command_and_where_to_start(command):
     assert all(f"\n  {name} " in done.stdout for name in ("demo", "sandbox", "send"))
 
 
-@pytest.mark.parametrize("name", ["demo", "sandbox", "send"])
-def test_every_command_explains_itself(name):
-    """--help of a command gives its purpose and options, in 80 columns."""
-    done = CliRunner().invoke(cli, [name, "--help"])
+def every_command(group=cli, path=()):
+    """The arguments that lead to each command, those of groups within among them; none lead to the whole."""
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from every_command(command, (*path, name))
 
+
+@pytest.mark.parametrize("path", list(every_command()), ids=" ".join)
+def test_every_help_fits_a_screen_and_has_an_example(path):
+    """--help of a command gives its purpose, options and an example, in 24 lines of 80 columns."""
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(cli, [*path, "--help"], prog_name="spotzee-logging")
+
+    lines = done.stdout.splitlines()
     assert done.exit_code == 0
-    assert max(map(len, done.stdout.splitlines())) <= 82
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    example = " ".join(("spotzee-logging", *path))
+    assert any(example in line for line in lines if not line.startswith("Usage:"))
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_shell_completes_commands(command, shell):
+    """The line that the documentation gives for a shell yields a script for it, and this the commands."""
+    script = command(_SPOTZEE_LOGGING_COMPLETE=f"{shell}_source").stdout
+    words = command(
+        COMP_WORDS="spotzee-logging rep", COMP_CWORD="1", _SPOTZEE_LOGGING_COMPLETE="zsh_complete"
+    )
+
+    assert "_SPOTZEE_LOGGING_COMPLETE" in script
+    assert "replay" in words.stdout
 
 
 def test_version_is_the_packages(command):
