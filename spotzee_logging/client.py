@@ -112,6 +112,27 @@ class ApiClient:
         except (requests.RequestException, HTTPError, OSError) as error:
             return Outcome(None, _cause(error))
 
+    def ask_the_time(self) -> tuple[str, str]:
+        """The `Date` of an answer, on the way that batches go, and what stood in the way of one.
+
+        It is a HEAD request, without the key and without an event. Whatever happens is told, and no exception.
+        """
+        session, failure = attempt(self._opened)
+        if session is None:
+            return "", f"session gave no requests.Session: {type(failure).__name__}"
+        date, failure = attempt(self._head, session)
+        return date or "", "" if failure is None else _cause(failure)
+
+    def _head(self, session: requests.Session) -> str:
+        with session.head(
+            self._settings.base_url,
+            auth=lambda request: request,  # requests would show the host an entry of ~/.netrc
+            timeout=self._timeouts,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return str(response.headers.get("Date", ""))
+
     def close(self) -> None:
         """Close the connections; the next batch opens one again. A session that was given stays open."""
         with self._lock:

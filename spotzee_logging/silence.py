@@ -5,12 +5,19 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from spotzee_logging.diagnostics import LOGGER_NAME
 
 _MOST_NAMES: Final = 3
+
+
+class Silence(NamedTuple):
+    """What keeps tagged lines from a handler, and what to do about it."""
+
+    says: str
+    remedy: str
 
 
 def reason_for(handler: logging.Handler) -> str | None:
@@ -19,48 +26,56 @@ def reason_for(handler: logging.Handler) -> str | None:
     It goes through all loggers, and where they are well through all objects of the process: for an end that
     met nothing, or a look that was asked for.
     """
-    if not any(handler in logger.handlers for logger in _loggers()):
+    loggers = list(all_loggers())
+    if not any(handler in logger.handlers for logger in loggers):
         return None
-    # Decorated calls pass levels and disabled loggers: a program that has some may well mean them so.
-    if "spotzee_logging.track_wrapt" not in sys.modules:
-        kept_back = _by_level(handler) or _by_disabling(handler)
-        if kept_back is not None:
-            return kept_back
-    return _by_adapters(handler)
+    looks = (by_adapters,) if may_pass_levels() else (by_level, by_disabling, by_adapters)
+    found = next((silence for look in looks if (silence := look(handler, loggers))), None)
+    return None if found is None else f"{found.says}. {found.remedy}"
 
 
-def _by_level(handler: logging.Handler) -> str | None:
-    if any(logger.getEffectiveLevel() <= logging.INFO for logger in _loggers() if _reaches(logger, handler)):
+def may_pass_levels() -> bool:
+    """Whether there are decorated calls, which pass levels and disabled loggers: these may well be meant so."""
+    return "spotzee_logging.track_wrapt" in sys.modules
+
+
+def by_level(handler: logging.Handler, loggers: Sequence[logging.Logger]) -> Silence | None:
+    """All of these loggers that reach the handler drop `logger.info`."""
+    if any(logger.getEffectiveLevel() <= logging.INFO for logger in loggers if reaches(logger, handler)):
         return None
-    quiet = [logger for logger in _loggers() if handler in logger.handlers]
+    quiet = [logger for logger in all_loggers() if handler in logger.handlers]
     level = logging.getLevelName(quiet[0].getEffectiveLevel())
-    return (
-        f"logger {_names(quiet)} is at {level} and drops logger.info before any handler sees it. "
-        "Give it logging.INFO, as in logging.basicConfig(level=logging.INFO)."
+    return Silence(
+        f"logger {names(quiet)} is at {level} and drops logger.info before any handler sees it",
+        "Give it logging.INFO, as in logging.basicConfig(level=logging.INFO).",
     )
 
 
-def _by_disabling(handler: logging.Handler) -> str | None:
+def by_disabling(handler: logging.Handler, loggers: Iterable[logging.Logger]) -> Silence | None:
+    """Some of these loggers that reach the handler are disabled."""
     disabled = [
         logger
-        for logger in _loggers()
-        if logger.disabled and logger.name != LOGGER_NAME and _reaches(logger, handler)
+        for logger in loggers
+        if logger.disabled and logger.name != LOGGER_NAME and reaches(logger, handler)
     ]
     if not disabled:
         return None
-    return (
-        f"logger {_names(disabled)} was disabled, as dictConfig and fileConfig do with loggers that are there "
-        "before them. Configure with disable_existing_loggers=False."
+    return Silence(
+        f"logger {names(disabled)} was disabled, as dictConfig and fileConfig do with loggers that are there "
+        "before them",
+        "Configure with disable_existing_loggers=False.",
     )
 
 
-def _by_adapters(handler: logging.Handler) -> str | None:
-    dropping = [adapter.logger for adapter in _dropping_adapters() if _reaches(adapter.logger, handler)]
+def by_adapters(handler: logging.Handler, _: Iterable[logging.Logger]) -> Silence | None:
+    """A LoggerAdapter of a logger that reaches the handler drops a call's `extra`."""
+    dropping = [adapter.logger for adapter in _dropping_adapters() if reaches(adapter.logger, handler)]
     if not dropping:
         return None
-    return (
-        f"a LoggerAdapter of logger {_names(dropping)} puts its own extra in the place of a call's, and the tag "
-        "is gone. Log through the logger itself, or give the adapter merge_extra=True (Python 3.13)."
+    return Silence(
+        f"a LoggerAdapter of logger {names(dropping)} puts its own extra in the place of a call's, and the tag "
+        "is gone",
+        "Log through the logger itself, or give the adapter merge_extra=True (Python 3.13).",
     )
 
 
@@ -73,7 +88,8 @@ def _dropping_adapters() -> Iterator[Any]:
                 yield each
 
 
-def _reaches(logger: logging.Logger, handler: logging.Handler) -> bool:
+def reaches(logger: logging.Logger, handler: logging.Handler) -> bool:
+    """Whether the logger's records come to the handler, as far as loggers go."""
     on_way: logging.Logger | None = logger
     while on_way is not None:
         if handler in on_way.handlers:
@@ -82,14 +98,16 @@ def _reaches(logger: logging.Logger, handler: logging.Handler) -> bool:
     return False
 
 
-def _loggers() -> Iterator[logging.Logger]:
+def all_loggers() -> Iterator[logging.Logger]:
+    """The root logger, and every other that was asked for."""
     yield logging.root
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             yield logger
 
 
-def _names(loggers: Iterable[logging.Logger]) -> str:
-    names = list(dict.fromkeys(repr(logger.name) for logger in loggers))
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+def names(loggers: Iterable[logging.Logger]) -> str:
+    """The names of loggers, the first three of them at most."""
+    quoted = list(dict.fromkeys(repr(logger.name) for logger in loggers))
+    more = f" and {len(quoted) - _MOST_NAMES} more" if len(quoted) > _MOST_NAMES else ""
+    return ", ".join(quoted[:_MOST_NAMES]) + more

@@ -8,6 +8,7 @@ import click
 
 from spotzee_logging.cli.console import INTERRUPTED, USAGE
 from spotzee_logging.cli.demo import demo
+from spotzee_logging.cli.doctor.command import doctor
 from spotzee_logging.cli.replay.command import replay
 from spotzee_logging.cli.sandbox import sandbox
 from spotzee_logging.cli.send import send
@@ -46,5 +47,5 @@ def cli() -> None:
     """  # noqa: D301  \b is click's mark for lines to leave as they are
 
 
-for _command in (demo, replay, sandbox, send, spool):
+for _command in (demo, doctor, replay, sandbox, send, spool):
     cli.add_command(_command)

@@ -308,3 +308,18 @@ def test_send_within_a_process_leaves_its_diagnostics_as_they_were(sandbox, tmp_
     assert (done.exit_code, done.stdout) == (1, "1 delivered, 1 rejected, 0 undelivered\n")
     assert done.stderr == "line 2: is not JSON (column 1)\n"
     assert logging.getLogger("spotzee_logging").level == before
+
+
+def test_json_for_machines(send):
+    """With --json the account is one JSON object on stdout, and what is said stays on stderr."""
+    done = send(line() + "no\n", "--json")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "delivered": 1,
+        "rejected": 1,
+        "undelivered": 0,
+        "withheld": 0,
+        "last_error": None,
+    }
+    assert done.stderr == "line 2: is not JSON (column 1)\n"

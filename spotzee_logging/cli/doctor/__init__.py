@@ -1,0 +1,1 @@
+"""`spotzee-logging doctor`: why nothing arrives."""

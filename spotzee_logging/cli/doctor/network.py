@@ -1,0 +1,158 @@
+"""The way to the API: name, proxy, certificates, clock and key."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from spotzee_logging.answers import PAUSE_REMEDIES, Move, move_for
+from spotzee_logging.buffers.base import seal
+from spotzee_logging.cli.doctor.findings import Examined, Finding
+from spotzee_logging.client import ApiClient
+from spotzee_logging.encoding import encode_event
+from spotzee_logging.settings import Settings
+
+MOST_SKEW_SECONDS: Final = 30.0
+"""A clock that differs more gives events wrong times."""
+
+PROBE: Final = encode_event(
+    {"name": "spotzee_logging_doctor", "anonymous_id": "spotzee_logging_doctor", "data": {"is_probe": True}}
+)
+"""The event that `--send` sends. The API has no call that tries a key and leaves nothing."""
+
+_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+TROUBLES: Final[Sequence[tuple[str, str]]] = (
+    ("SSL", "Name your network's certificates in REQUESTS_CA_BUNDLE, or see the host in base_url."),
+    ("Proxy", "See HTTPS_PROXY and NO_PROXY, or give the setting session proxies of its own."),
+    ("NameResolution", "See the host in base_url and this machine's DNS."),
+    ("Timeout", "A firewall may drop what goes there: let this machine reach it, or set HTTPS_PROXY."),
+    ("Refused", "Nobody listens there: see base_url, or start the sandbox."),
+    ("session", "The setting session must give a requests.Session."),
+    ("", "See base_url, and whether this machine may reach it."),
+)
+"""What to do about a failure: the first row whose word stands in its kind."""
+
+
+def address(examined: Examined) -> Iterator[Finding]:
+    """Where events go, and whether its name is known."""
+    if examined.settings is None:
+        return
+    url = examined.settings.base_url
+    yield Finding(f"events go to {url}/events")
+    proxy_url = _proxy(examined.settings)
+    host, port = _host_and_port(proxy_url or url)
+    try:
+        found = sorted({str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    except (OSError, UnicodeError) as error:
+        whose = "the proxy's name " if proxy_url else ""
+        yield Finding(
+            f"{whose}{host} is not found: {error}", "See base_url, the proxy and this machine's DNS."
+        )
+        return
+    yield Finding(f"{host} is {', '.join(found)}")
+
+
+def proxy(examined: Examined) -> Iterator[Finding]:
+    """Which proxy stands between."""
+    settings = examined.settings
+    if settings is None:
+        return
+    if settings.session is not None:
+        yield Finding("the setting session decides on proxies and certificates")
+    elif settings.base_url.startswith("http://"):
+        yield Finding("none: plain http goes to this machine")
+    else:
+        proxy_url = _proxy(settings)
+        yield Finding(f"{_without_user(proxy_url)} (from the environment)" if proxy_url else "none")
+
+
+def connection(examined: Examined) -> Iterator[Finding]:
+    """Whether the API answers, over TLS with a certificate that is trusted."""
+    settings = examined.settings
+    if settings is None:
+        return
+    for name in _CA_VARIABLES:
+        place = examined.environ.get(name)
+        if place and not os.path.exists(place):  # noqa: PTH110  as requests asks
+            yield Finding(f"{name} names {place}, which is not there", f"Set {name} right, or unset it.")
+    _, failure = examined.time_and_failure
+    if failure:
+        remedy = next(remedy for word, remedy in TROUBLES if word.lower() in failure.lower())
+        yield Finding(f"no answer from {settings.base_url}: {failure}", remedy)
+    elif settings.base_url.startswith("https://"):
+        yield Finding("it answers, and its certificate is trusted (asked by HEAD, without key or event)")
+    else:
+        yield Finding("it answers, without TLS on this machine (asked by HEAD, without key or event)")
+
+
+def clock(examined: Examined) -> Iterator[Finding]:
+    """How far this machine's clock is from the server's."""
+    date, failure = examined.time_and_failure
+    if failure:
+        return
+    try:
+        skew_seconds = time.time() - parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        yield Finding("the server tells no time to compare with")
+        return
+    if abs(skew_seconds) <= MOST_SKEW_SECONDS:
+        yield Finding(f"within {MOST_SKEW_SECONDS:.0f} s of the server's")
+        return
+    side = "ahead of" if skew_seconds > 0 else "behind"
+    yield Finding(
+        f"this machine's clock is {abs(skew_seconds):.0f} s {side} the server's: events get wrong times",
+        "Have it set by NTP.",
+    )
+
+
+def key(examined: Examined) -> Iterator[Finding]:
+    """Whether the API takes events under the key."""
+    settings = examined.settings
+    if settings is None or settings.api_key is None:
+        return
+    if not examined.may_send:
+        yield Finding(f"not tried; --send would send one event, which stays: {PROBE.decode()}")
+        return
+    client = ApiClient(settings)
+    try:
+        outcome = client.send(seal([PROBE], 0))
+    finally:
+        client.close()
+    request = f" (request {outcome.request_id})" if outcome.request_id else ""
+    if move_for(outcome) is Move.DELIVERED:
+        yield Finding(f"the API has taken one event{request}: {json.loads(PROBE)['name']}")
+        return
+    remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
+    is_final = move_for(outcome) is Move.PAUSE
+    yield Finding(
+        f"the API answers {outcome}{request}", f"{remedy}." if is_final else "Try again in a minute."
+    )
+
+
+def _proxy(settings: Settings) -> str:
+    """As requests looks it up: by scheme, else `all`, unless the host is left out."""
+    parts = urlsplit(settings.base_url)
+    is_left_to_session = settings.session is not None or parts.scheme == "http"
+    if is_left_to_session or urllib.request.proxy_bypass(parts.hostname or ""):
+        return ""
+    proxies = urllib.request.getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all") or ""
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def _without_user(url: str) -> str:
+    """A proxy may be given with its password."""
+    scheme, slashes, rest = url.rpartition("//")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"

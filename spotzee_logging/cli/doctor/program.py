@@ -1,0 +1,179 @@
+"""The program whose logging is looked at: loaded as it loads itself, though none of its events leave."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import logging
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import packages_distributions
+from typing import Final
+
+from spotzee_logging.cli.doctor.sources import Sources
+from spotzee_logging.errors import SpotzeeError
+from spotzee_logging.event import Event
+from spotzee_logging.foreign import attempt
+from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.settings import Settings
+from spotzee_logging.silence import all_loggers
+
+_OF_THE_STANDARD_LIBRARY: Final = frozenset({"asyncio", "concurrent", "multiprocessing"})
+
+_heard: list[str] = []
+
+
+def no_session() -> None:
+    """In the place of a session while a program is loaded: what it logs meanwhile is not sent."""
+    raise ConnectionError
+
+
+def hear(_: Event | None, error: SpotzeeError) -> None:
+    """In the place of `on_error` meanwhile: what is rejected then."""
+    if error.reason != "closed":
+        _heard.append(str(error))
+
+
+_PLACE: Final = "spotzee_logging.cli.doctor.program"
+_MEANWHILE: Final = {"SPOTZEE_SESSION": f"{_PLACE}:no_session", "SPOTZEE_ON_ERROR": f"{_PLACE}:hear"}
+
+
+@dataclass
+class Program:
+    """A loaded program.
+
+    :param failure: why it could not be loaded; "" where it could.
+    :param handlers: its SpotzeeHandlers.
+    :param loggers: its own loggers and the root logger, without those of libraries.
+    :param sources: those of its own modules.
+    :param rejected: events that it logged while it was loaded, and that broke a rule.
+    """
+
+    failure: str
+    handlers: Sequence[SpotzeeHandler]
+    loggers: Sequence[logging.Logger]
+    sources: Sources
+    rejected: Sequence[str]
+
+    @staticmethod
+    def settings_of(handler: SpotzeeHandler) -> Settings:
+        """A handler's settings, without what stood in for others while the program was loaded."""
+        settings: Settings = handler._settings  # noqa: SLF001  the handler shows them to nobody else
+        return replace(
+            settings,
+            session=None if settings.session is no_session else settings.session,
+            on_error=None if settings.on_error is hear else settings.on_error,
+        )
+
+
+def load(names: Sequence[str], django_settings: str | None) -> Program:
+    """Import what was named, and call it where a function was: `shop.logs`, or `shop.logs:configure`."""
+    modules_before, loggers_before = set(sys.modules), {logger.name for logger in all_loggers()}
+    _heard.clear()
+    with _in_its_folder(), _without_sending(), _quiet():
+        failure = _failure_of(names, django_settings)
+    tops = {name.partition(":")[0].partition(".")[0] for name in (*names, django_settings or "") if name}
+    foreign = (packages_distributions().keys() | _OF_THE_STANDARD_LIBRARY) - tops
+    loggers = [
+        logger
+        for logger in all_loggers()
+        if logger is logging.root
+        or (logger.name not in loggers_before and logger.name.partition(".")[0] not in foreign)
+    ]
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if name not in modules_before
+        and name.partition(".")[0] not in (foreign | sys.stdlib_module_names) - tops
+    ]
+    handlers = list(_handlers())
+    rejected = list(_heard)
+    _let_go(handlers)
+    return Program(failure, handlers, loggers, Sources(modules), rejected)
+
+
+def _failure_of(names: Sequence[str], django_settings: str | None) -> str:
+    if django_settings is not None:
+        failure = _failure(_set_up_django, django_settings)
+        if failure:
+            return failure
+    return next((failure for name in names if (failure := _failure(_import, name))), "")
+
+
+def _failure(load_it: object, name: str) -> str:
+    assert callable(load_it)
+    try:
+        _, failure = attempt(load_it, name)
+    except SystemExit as ending:
+        return f"{name} ends the process when it is loaded (exit code {ending.code})"
+    if failure is None:
+        return ""
+    kind = type(failure).__name__
+    return (
+        f"{name} cannot be loaded: {failure if isinstance(failure, SpotzeeError) else f'{kind}: {failure}'}"
+    )
+
+
+def _import(name: str) -> None:
+    if ":" in name:
+        pkgutil.resolve_name(name)()
+    else:
+        importlib.import_module(name)
+
+
+def _set_up_django(settings_module: str) -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
+    try:
+        django = importlib.import_module("django")
+    except ImportError as error:
+        raise SpotzeeError("Django is not installed here: run this with the program's own Python") from error
+    django.setup()
+
+
+@contextlib.contextmanager
+def _in_its_folder() -> Iterator[None]:
+    """As `python -m` does, and a console script does not."""
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109  a text, as sys.path holds them
+    try:
+        yield
+    finally:
+        sys.path.remove(os.getcwd())  # noqa: PTH109
+
+
+@contextlib.contextmanager
+def _without_sending() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _MEANWHILE}
+    for name, place in _MEANWHILE.items():
+        if not before[name]:
+            os.environ[name] = place
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What the program prints while it loads is no part of the result on stdout."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _handlers() -> Iterator[SpotzeeHandler]:
+    for each in gc.get_objects():
+        # By type(): a lazy proxy that is asked for its class may import, or raise, whatever it stands for.
+        if issubclass(type(each), SpotzeeHandler):
+            yield each
+
+
+def _let_go(handlers: Sequence[SpotzeeHandler]) -> None:
+    for handler in handlers:
+        handler.flushOnClose = False
+        handler.close()

@@ -1,0 +1,101 @@
+"""Bad tags: those that stand in a program's source, and those that it logged while it was loaded."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from spotzee_logging.cli.doctor.findings import Examined, Finding
+from spotzee_logging.errors import InvalidEvent
+from spotzee_logging.event import check_event
+from spotzee_logging.formatter import TAG
+
+_GOOD: Final[Mapping[str, Any]] = {
+    "name": "x",
+    "external_id": "x",
+    "anonymous_id": "x",
+    "data": {},
+    "user": {},
+    "created_at": "2026-04-28T05:14:00Z",
+    "email": "x",
+    "phone": "x",
+    "timezone": "UTC",
+    "locale": "en",
+}
+"""What stands in for a value that only the running program knows."""
+
+_UNKNOWN: Final = object()
+_BINDERS: Final = frozenset({"contact", "bind_contact", "ContactFilter"})
+"""A program that has one of these may bind who is acting: a tag without an id is none of the bad then."""
+
+_REMEDY: Final = "Set the tag right there: docs/events.md lists the fields."
+
+
+def bad_tags(examined: Examined) -> Iterator[Finding]:
+    """Tags that break a rule of the API, as far as they stand in the source."""
+    if examined.program is None:
+        return
+    for rejected in examined.program.rejected:
+        yield Finding(f"while it was loaded: {rejected}", _REMEDY)
+    sources = examined.program.sources
+    binds = sources.mention(_BINDERS)
+    for place, tree in sources.trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Dict) and TAG in (literals := _literals(node)):
+                problem = _problem(literals, may_have_contact=binds)
+                if problem is not None:
+                    yield Finding(f"{place}:{node.lineno}: {problem}", _REMEDY)
+
+
+def _literals(node: ast.Dict) -> dict[Any, Any]:
+    """The members of a dict that is written out; what is not written out is `_UNKNOWN`, `**` among it."""
+    members: dict[Any, Any] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:
+            members[_UNKNOWN] = _UNKNOWN
+        elif isinstance(key, ast.Constant):
+            members[key.value] = _literals(value) if isinstance(value, ast.Dict) else _literal(value)
+    return members
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _UNKNOWN
+
+
+def _problem(extra: Mapping[Any, Any], *, may_have_contact: bool) -> str | None:
+    """What is wrong with the tag of this `extra`; None where nothing can be seen to be."""
+    tag = extra[TAG]
+    if tag is None or tag is _UNKNOWN:
+        return None
+    if isinstance(tag, str):
+        ids = {field: extra[field] for field in ("external_id", "anonymous_id", "user") if field in extra}
+        tag = {"name": tag, **ids, **({_UNKNOWN: _UNKNOWN} if _UNKNOWN in extra else {})}
+    if not isinstance(tag, dict):
+        return f"{TAG} is a {type(tag).__name__}, and must be a mapping or a name"
+    fields = _filled(tag)
+    has_id = any(fields.get(field) is not None for field in ("external_id", "anonymous_id"))
+    if _UNKNOWN in tag:
+        fields = {"name": "x", **fields}
+    if not has_id and (may_have_contact or _UNKNOWN in tag):
+        fields["external_id"] = "x"
+    try:
+        check_event(fields)
+    except InvalidEvent as error:
+        return str(error)
+    return None
+
+
+def _filled(members: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The members with something good in the place of each that is not known."""
+    filled = {}
+    for field, value in members.items():
+        if field is _UNKNOWN:
+            continue
+        if value is _UNKNOWN:
+            value = _GOOD.get(field)  # noqa: PLW2901
+        filled[field] = _filled(value) if field == "user" and isinstance(value, dict) else value
+    return filled

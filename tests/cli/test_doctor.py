@@ -1,0 +1,514 @@
+"""`spotzee-logging doctor`: each thing that keeps events away is named, with its remedy; a good setup is well."""
+
+import contextlib
+import email.utils
+import http.server
+import json
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+
+import pytest
+import trustme
+from loopback import Wire
+
+KEY = "sk_doctor_secret"
+
+GOOD = """
+import logging
+from spotzee_logging import SpotzeeHandler
+
+logging.basicConfig(level=logging.INFO, handlers=[logging.StreamHandler(), SpotzeeHandler()])
+logger = logging.getLogger("shop")
+
+
+def place(number):
+    logger.info("placed", extra={"spotzee_event": {
+        "name": "order_placed", "external_id": f"cust_{number}", "data": {"number": number}}})
+    logger.info("seen", extra={"spotzee_event": "seen", "external_id": "cust_001", "page": "/"})
+"""
+
+
+@pytest.fixture
+def doctor(command, sandbox, tmp_path, monkeypatch):
+    """Runs `doctor --json` in a folder where a module `shop` has the given source; its findings by name."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(source=None, *arguments, **variables):
+        if source is not None:
+            (tmp_path / "shop.py").write_text(source)
+            arguments = ("--import", "shop", *arguments)
+        variables = {"SPOTZEE_BASE_URL": sandbox.url, "SPOTZEE_API_KEY": KEY, **variables}
+        done = command("doctor", "--json", *arguments, **variables)
+        assert KEY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        result = json.loads(done.stdout)
+        done.facts = {check["name"]: check["facts"] for check in result["checks"]}
+        done.wrong = {check["name"]: check["wrong"] for check in result["checks"] if check["wrong"]}
+        assert done.returncode == (1 if done.wrong else 0)
+        assert result["is_well"] == (not done.wrong)
+        assert all(each["says"] and each["remedy"] for found in done.wrong.values() for each in found)
+        return done
+
+    return run
+
+
+def words_of(done, name):
+    return " ".join(f"{each['says']} {each['remedy']}" for each in done.wrong.get(name, ()))
+
+
+# A good setup
+
+DICT_CONFIG = """
+import logging.config
+
+logging.config.dictConfig({
+    "version": 1, "disable_existing_loggers": False,
+    "filters": {"contact": {"()": "spotzee_logging.ContactFilter"}},
+    "handlers": {"spotzee": {"class": "spotzee_logging.SpotzeeHandler", "level": "INFO", "filters": ["contact"]}},
+    "loggers": {"shop": {"level": "INFO", "handlers": ["spotzee"], "propagate": False},
+                "urllib3": {"level": "WARNING"}},
+})
+"""
+QUEUED = """
+import logging, logging.handlers, queue
+from spotzee_logging import ContactFilter, SpotzeeHandler
+
+to_queue = logging.handlers.QueueHandler(queue.SimpleQueue())
+to_queue.addFilter(ContactFilter())
+logging.basicConfig(level=logging.INFO, handlers=[to_queue])
+listener = logging.handlers.QueueListener(to_queue.queue, SpotzeeHandler())
+listener.start()
+"""
+TRACKED = """
+import logging
+from spotzee_logging import SpotzeeHandler, track
+
+logging.getLogger().addHandler(SpotzeeHandler())
+
+@track("order_placed", external_id="cust_001")
+def place():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [None, GOOD, DICT_CONFIG, QUEUED, TRACKED],
+    ids=["no program", "basicConfig", "dictConfig", "queue", "track alone"],
+)
+def test_a_good_setup_is_well(doctor, sandbox, source):
+    """Where nothing is wrong it says so, and sends nothing."""
+    done = doctor(source)
+
+    assert done.wrong == {}
+    assert sandbox.events() == []
+    assert not any("authorization" in request["headers"] for request in sandbox.requests())
+
+
+def test_people_read_lines_and_a_verdict(command, sandbox):
+    """Off a terminal it is plain text: the facts, and one line that says that nothing is wrong."""
+    done = command("doctor", SPOTZEE_BASE_URL=sandbox.url, SPOTZEE_API_KEY=KEY, SPOTZEE_CAPACITY="50")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "nothing is wrong"
+    assert "\x1b" not in done.stdout
+    assert f"settings     api_key = sk_… ({len(KEY)} characters) (SPOTZEE_API_KEY)" in lines
+    assert "             capacity = 50 events (SPOTZEE_CAPACITY)" in lines
+    assert "             connections = 4 requests (default)" in lines
+
+
+def test_a_fault_is_a_line_and_its_remedy(command, sandbox):
+    """What is wrong is followed by what to do, and counted at the end."""
+    done = command("doctor", SPOTZEE_BASE_URL=sandbox.url, SPOTZEE_API_KEY=KEY, SPOTZEE_APIKEY="x")
+
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    at = lines.index("variables    SPOTZEE_APIKEY sets nothing")
+    assert lines[at + 1].startswith("             Remedy: Did you mean SPOTZEE_API_KEY?")
+    assert lines[-1] == "1 thing is wrong"
+
+
+# Failure mode 10: silently nothing
+
+LEFT_AT_WARNING = GOOD.replace("level=logging.INFO, ", "")
+FAULTS_10 = {
+    "left at WARNING": (LEFT_AT_WARNING, "levels", "logger 'root' is at WARNING and drops logger.info"),
+    "one logger at ERROR": (
+        GOOD + "logger.setLevel(logging.ERROR)",
+        "levels",
+        "logger 'shop' is at ERROR and drops logger.info",
+    ),
+    "handler at WARNING": (
+        GOOD.replace("SpotzeeHandler()]", "SpotzeeHandler(level='WARNING')]"),
+        "levels",
+        "a SpotzeeHandler is at WARNING",
+    ),
+    "logging.disable": (
+        GOOD + "logging.disable(logging.INFO)",
+        "levels",
+        "logging.disable(INFO) is in force",
+    ),
+    "disable_existing_loggers": (
+        "import logging.config\nlogger = logging.getLogger('orders')\n"
+        "logging.config.dictConfig({'version': 1, 'root': {'level': 'INFO', 'handlers': ['spotzee']},\n"
+        "    'handlers': {'spotzee': {'class': 'spotzee_logging.SpotzeeHandler'}}})",
+        "disabled",
+        "logger 'orders' was disabled, as dictConfig",
+    ),
+    "LoggerAdapter": (
+        GOOD + "adapter = logging.LoggerAdapter(logger, {'request': 7})",
+        "adapters",
+        "a LoggerAdapter of logger 'shop' puts its own extra",
+    ),
+    "same handler twice": (
+        GOOD + "logger.addHandler(logging.root.handlers[1])",
+        "twice",
+        "logger 'shop' reaches the same SpotzeeHandler more than once",
+    ),
+    "two handlers for one key": (
+        GOOD + "logger.addHandler(SpotzeeHandler())",
+        "twice",
+        "logger 'shop' reaches 2 SpotzeeHandlers with the same key",
+    ),
+    "propagate=False": (
+        GOOD + "logger.propagate = False",
+        "propagation",
+        "logger 'shop' has propagate=False, and no SpotzeeHandler is on it",
+    ),
+    "filter of a logger": (
+        GOOD + "logger.addFilter(lambda record: record.levelno > 20)",
+        "filters",
+        "a filter of logger 'shop' (<lambda>) drops a tagged line at INFO",
+    ),
+    "filter of the handler": (
+        GOOD + "logging.root.handlers[1].addFilter(logging.Filter('elsewhere'))",
+        "filters",
+        "a filter of a SpotzeeHandler (Filter) drops a tagged line at INFO",
+    ),
+    "queue without ContactFilter": (
+        QUEUED.replace("to_queue.addFilter(ContactFilter())", ""),
+        "contacts",
+        "a QueueHandler has no ContactFilter",
+    ),
+    "queue whose listener comes later": (
+        QUEUED.replace("to_queue.addFilter(ContactFilter())", "").replace(
+            "listener = logging.handlers.QueueListener(to_queue.queue, SpotzeeHandler())\nlistener.start()",
+            "handler = SpotzeeHandler()",
+        ),
+        "contacts",
+        "a QueueHandler has no ContactFilter",
+    ),
+    "memory handler without ContactFilter": (
+        GOOD.replace("SpotzeeHandler()]", "MemoryHandler(9, target=SpotzeeHandler())]").replace(
+            "import logging\n", "import logging\nfrom logging.handlers import MemoryHandler\n"
+        ),
+        "contacts",
+        "a MemoryHandler has no ContactFilter",
+    ),
+    "no handler": ("import logging", "logging", "there is no SpotzeeHandler"),
+    "handler on no logger": (
+        "from spotzee_logging import SpotzeeHandler\nhandler = SpotzeeHandler()",
+        "logging",
+        "no SpotzeeHandler is on any logger",
+    ),
+    "does not load": (
+        "raise RuntimeError('no database')",
+        "logging",
+        "shop cannot be loaded: RuntimeError: no data",
+    ),
+    "ends the process": ("raise SystemExit(3)", "logging", "shop ends the process"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS_10)
+def test_10_each_planted_fault_is_named(doctor, sandbox, what):
+    """What logging's configuration would swallow, or double, is named with the logger and the remedy."""
+    source, name, words = FAULTS_10[what]
+
+    done = doctor(source)
+
+    assert words in words_of(done, name)
+    assert sandbox.events() == []
+
+
+def test_10_each_fault_is_named_alone(doctor):
+    """One fault is not told of as several."""
+    several = {what: doctor(source).wrong for what, (source, _, _) in list(FAULTS_10.items())[:12]}
+
+    assert {what: sum(map(len, wrong.values())) for what, wrong in several.items()} == dict.fromkeys(
+        several, 1
+    )
+
+
+# Failure mode 11: bad tags
+
+BAD_TAGS = {
+    '{"external_id": "c"}': 'name is missing. Name the event, as in "order_placed"',
+    '{"name": "", "external_id": "c"}': "name is empty",
+    '""': "name is empty",
+    '{"name": 7, "external_id": "c"}': "name must be a string, got int",
+    '{"name": "n"}': "external_id is missing, and so is anonymous_id",
+    '{"name": "n", "external_id": None}': "external_id is missing, and so is anonymous_id",
+    '{"name": "n", "external_id": 42}': "external_id must be a string, got int",
+    '{"name": "n", "anonymous_id": b"a"}': "anonymous_id must be a string, got bytes",
+    '{"name": "n", "external_id": ""}': "external_id is empty",
+    '{"name": "n", "externalId": "c"}': "Did you mean external_id?",
+    '{"name": "n", "external_id": "c", "user": {"eMail": "a"}}': "Did you mean email?",
+    '{"name": "n", "external_id": "c", "user": {"timezone": "%s"}}' % ("A" * 51): "at most 50 are allowed",
+    '{"name": "n", "external_id": "c", "user": {"timezone": "Mars/Base"}}': 'as in "Australia/Sydney"',
+    '{"name": "n", "external_id": "c", "user": {"locale": "%s"}}' % ("e" * 256): "at most 255 are allowed",
+    '{"name": "n", "external_id": "c", "created_at": "yesterday"}': "created_at is no time",
+    '{"name": "n", "external_id": "c", "created_at": "2026-02-30"}': "created_at is no time",
+    '{"name": "n", "external_id": "c", "created_at": 1777353240}': "created_at must be a datetime",
+    '{"name": "n", "external_id": "c", "data": [1]}': "data must be a mapping, got list",
+    '{"name": "n", "external_id": "c", "user": "ada"}': "user must be a mapping, got str",
+    "7": "spotzee_event is a int, and must be a mapping or a name",
+    '"n", "external_id": 42': "external_id must be a string, got int",
+}
+
+
+@pytest.mark.parametrize("tag", BAD_TAGS, ids=lambda tag: tag[:60])
+def test_11_a_bad_tag_is_named_where_it_stands(doctor, tag):
+    """Without running the call: the file, the line, the field and the remedy."""
+    call = f'\ndef pay():\n    logger.info("x", extra={{"spotzee_event": {tag}}})\n'
+
+    done = doctor(GOOD + call)
+
+    (found,) = done.wrong["tags"]
+    line = GOOD.count("\n") + 3
+    assert found["says"].startswith(f"shop.py:{line}: ")
+    assert BAD_TAGS[tag] in found["says"]
+    assert list(done.wrong) == ["tags"]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '{"name": name, "external_id": customer.id, "data": data, "user": user, "created_at": when}',
+        '{"name": "n", **ids}',
+        '{**tag, "user": {"email": email, "timezone": zone}}',
+        '"n", **extra',
+        "tag",
+        "None",
+    ],
+)
+def test_11_what_only_the_program_knows_is_none_of_it(doctor, tag):
+    """A tag made of variables is not taken for a bad one."""
+    call = f'\ndef pay(**kw):\n    logger.info("x", extra={{"spotzee_event": {tag}}})\n'
+
+    assert doctor(GOOD + call).wrong == {}
+
+
+def test_11_a_tag_without_an_id_is_well_where_contacts_are_bound(doctor):
+    """Who is acting may come from contact(): then a tag needs no id of its own."""
+    call = '\ndef pay():\n    with contact(external_id="c"):\n        logger.info("x", extra={"spotzee_event": "n"})\n'
+
+    assert doctor(GOOD.replace("import SpotzeeHandler", "import SpotzeeHandler, contact") + call).wrong == {}
+
+
+def test_11_what_is_logged_while_it_loads_is_checked_and_not_sent(doctor, sandbox):
+    """A bad event that the program logs at once is told of; the good ones stay where they are."""
+    source = (
+        GOOD
+        + "place(1)\ntag = {'name': 'n', 'external_id': 7}\nlogger.info('x', extra={'spotzee_event': tag})\n"
+    )
+
+    done = doctor(source)
+
+    assert "while it was loaded: event 'n': external_id must be a string" in words_of(done, "tags")
+    assert sandbox.events() == []
+
+
+# Settings and the way to the API
+
+
+def test_where_each_setting_came_from(doctor):
+    """An argument, a variable or the default; of the key no more than its kind and length."""
+    source = GOOD.replace("SpotzeeHandler()]", "SpotzeeHandler(connections=2)]")
+
+    done = doctor(source, SPOTZEE_CAPACITY="50", SPOTZEE_CONNECTIONS="3")
+
+    settings = done.facts["settings"]
+    assert f"api_key = sk_… ({len(KEY)} characters) (SPOTZEE_API_KEY)" in settings
+    assert "capacity = 50 events (SPOTZEE_CAPACITY)" in settings
+    assert "connections = 2 requests (argument)" in settings
+    assert "session = None (default)" in settings
+    assert "on_error = None (default)" in settings
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"SPOTZEE_API_KEY": ""}, "api_key is missing"),
+        ({"SPOTZEE_API_KEY": "ok_other"}, "is an organisation's"),
+        ({"SPOTZEE_BASE_URL": "http://example.com/api"}, "plain http"),
+        ({"SPOTZEE_CAPACITY": "many"}, "SPOTZEE_CAPACITY is not a number"),
+        ({"SPOTZEE_DISABLED": "1"}, "disabled is on"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_are_named(doctor, variables, words):
+    """What SpotzeeHandler would refuse, or do nothing with, is said with the remedy."""
+    assert words in words_of(doctor(**variables), "settings")
+
+
+def test_a_program_whose_settings_are_wrong(doctor):
+    """Where making the handler raises, its words are the finding."""
+    done = doctor(GOOD, SPOTZEE_API_KEY="")
+
+    assert "shop cannot be loaded: api_key is missing" in words_of(done, "logging")
+
+
+def refused_url():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}/api/client"
+
+
+def test_a_host_that_is_not_found(doctor):
+    """A misspelt base URL is a name that DNS does not know."""
+    done = doctor(SPOTZEE_BASE_URL="https://api.spotzee.invalid/api/client")
+
+    assert "api.spotzee.invalid is not found" in words_of(done, "address")
+    assert "no answer from https://api.spotzee.invalid" in words_of(done, "connection")
+
+
+def test_nobody_listens(doctor):
+    """A sandbox that does not run is said in so many words."""
+    assert "Nobody listens there" in words_of(doctor(SPOTZEE_BASE_URL=refused_url()), "connection")
+
+
+def test_a_certificate_that_is_not_trusted_and_then_is(doctor, tmp_path):
+    """TLS is tried as delivery would, by the certificates of requests or of REQUESTS_CA_BUNDLE."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    def answer(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with Wire(answer, tls=context) as server:
+        url = server.url("https")
+        distrusted = doctor(SPOTZEE_BASE_URL=url)
+        trusted = doctor(SPOTZEE_BASE_URL=url, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+        nowhere = doctor(SPOTZEE_BASE_URL=url, REQUESTS_CA_BUNDLE=str(tmp_path / "gone.pem"))
+
+    assert "REQUESTS_CA_BUNDLE" in words_of(distrusted, "connection")
+    assert "its certificate is trusted" in trusted.facts["connection"][0]
+    assert trusted.wrong == {}
+    assert "which is not there" in words_of(nowhere, "connection")
+
+
+def test_a_proxy_that_is_down(doctor):
+    """The proxy that the environment names is told of, without its password."""
+    proxy = refused_url().removesuffix("/api/client").replace("//", "//user:hidden@")
+
+    done = doctor(SPOTZEE_BASE_URL="https://example.com/api/client", HTTPS_PROXY=proxy)
+
+    assert done.facts["proxy"][0].startswith("http://127.0.0.1:")
+    assert "HTTPS_PROXY" in words_of(done, "connection")
+    assert "hidden" not in done.stdout
+
+
+@contextlib.contextmanager
+def server_whose_clock_is_off(seconds):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(405)
+            self.end_headers()
+
+        def date_time_string(self, timestamp=None):
+            return email.utils.formatdate(time.time() + seconds, usegmt=True)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/api/client"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, ""), (600, "s behind the server's"), (-600, "s ahead of")]
+)
+def test_a_clock_that_is_off(doctor, seconds, words):
+    """A clock that differs from the server's gives events wrong times: which way, and how far."""
+    with server_whose_clock_is_off(seconds) as url:
+        done = doctor(SPOTZEE_BASE_URL=url)
+
+    assert words in words_of(done, "clock")
+    assert bool(done.wrong) == bool(words)
+
+
+def test_send_tries_the_key_with_one_event(doctor, sandbox):
+    """Nothing is sent unasked: then the event that was announced, and what came of it."""
+    announced = doctor().facts["key"][0]
+    assert sandbox.events() == []
+
+    done = doctor(None, "--send")
+
+    assert [json.dumps(event, separators=(",", ":")) for event in sandbox.events()] == [
+        announced.partition(": ")[2]
+    ]
+    assert done.facts["key"][0].startswith("the API has taken one event (request req_")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "Set handler.api_key"), (402, "Raise the project's quota"), (404, "base_url"), (503, "Try again")],
+)
+def test_send_says_why_the_key_is_not_taken(doctor, sandbox, status, words):
+    """The server's words and what to set right."""
+    sandbox.faults([{"status": status}])
+
+    done = doctor(None, "--send")
+
+    assert f"the API answers {status}" in words_of(done, "key")
+    assert words in words_of(done, "key")
+
+
+def test_a_function_that_configures_logging_is_called(doctor):
+    """Where logging is configured in a function, --import names it."""
+    source = "def configure():\n" + "".join(f"    {line}\n" for line in GOOD.splitlines()[1:5])
+
+    assert "logging" in doctor(source).wrong
+    assert doctor(None, "--import", "shop:configure").wrong == {}
+
+
+DJANGO = """
+import logging, logging.config, os, importlib
+
+def setup():
+    settings = importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    logging.config.dictConfig(settings.LOGGING)
+"""
+
+
+def test_djangos_settings(doctor, tmp_path):
+    """--django configures logging as Django does, by LOGGING of the settings that are named."""
+    if "django" in sys.modules or (tmp_path / "django.py").exists():
+        pytest.skip("the real one is there")
+    (tmp_path / "django.py").write_text(DJANGO)
+    settings = DICT_CONFIG.replace("logging.config.dictConfig(", "LOGGING = (").replace('"INFO"', '"ERROR"')
+    (tmp_path / "site_settings.py").write_text(settings)
+
+    assert "ERROR" in words_of(doctor(None, "--django", "site_settings"), "levels")
+    (tmp_path / "site_settings.py").write_text(settings.replace('"ERROR"', '"INFO"'))
+    assert doctor(None, "--django", "site_settings").wrong == {}
+
+
+def test_settings_of_no_django(doctor):
+    """Without Django it says so."""
+    done = doctor(None, "--django", "nowhere.settings", PYTHONPATH=os.environ.get("PYTHONPATH", ""))
+
+    assert "cannot be loaded" in words_of(done, "logging")
