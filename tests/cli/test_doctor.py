@@ -135,6 +135,13 @@ def test_a_fault_is_a_line_and_its_remedy(command, sandbox):
 
 # Failure mode 10: silently nothing
 
+DISABLING = """
+logging.config.dictConfig({
+    "version": 1,
+    "handlers": {"spotzee": {"class": "spotzee_logging.SpotzeeHandler"}},
+    "root": {"level": "INFO", "handlers": ["spotzee"]},
+})
+"""
 LEFT_AT_WARNING = GOOD.replace("level=logging.INFO, ", "")
 FAULTS_10 = {
     "left at WARNING": (LEFT_AT_WARNING, "levels", "logger 'root' is at WARNING and drops logger.info"),
@@ -154,9 +161,7 @@ FAULTS_10 = {
         "logging.disable(INFO) is in force",
     ),
     "disable_existing_loggers": (
-        "import logging.config\nlogger = logging.getLogger('orders')\n"
-        "logging.config.dictConfig({'version': 1, 'root': {'level': 'INFO', 'handlers': ['spotzee']},\n"
-        "    'handlers': {'spotzee': {'class': 'spotzee_logging.SpotzeeHandler'}}})",
+        "import logging.config; logger = logging.getLogger('orders')\n" + DISABLING,
         "disabled",
         "logger 'orders' was disabled, as dictConfig",
     ),

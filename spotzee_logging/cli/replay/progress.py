@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.table import Column
 from rich.text import Text
 
 from spotzee_logging.cli.replay.source import Source
+
+_BAR_CHARACTERS: Final = 20  # so that all of it fits into 80 columns
 
 
 class _RateColumn(ProgressColumn):
@@ -29,16 +34,16 @@ class ProgressBar:
         self._source = source
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=_BAR_CHARACTERS),
             TaskProgressColumn(),
-            _RateColumn(),
-            TimeLeftColumn(compact=True),
+            _RateColumn(table_column=Column(no_wrap=True)),
+            TimeLeftColumn(compact=True, table_column=Column(no_wrap=True)),
             console=console,
             disable=not console.is_terminal,
             transient=True,
             redirect_stdout=False,
         )
-        self._task = self._progress.add_task(source.name, total=source.size_bytes, events=0)
+        self._task = self._progress.add_task(Path(source.name).name, total=source.size_bytes, events=0)
 
     def advance(self, events: int) -> None:
         """So many more events are settled."""
