@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spotzee_logging.cli.sandbox import sigterm_as_ctrl_c
 from spotzee_logging.cli.shop import CUSTOMERS, LOGGER, Shop
 from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.settings import Settings
@@ -25,19 +27,31 @@ _SHUTDOWN_TIMEOUT_SECONDS: Final = 30.0
 
 
 @click.command()
+@click.option("--keep", is_flag=True, help="Then keep the sandbox up, for a look at its page, until Ctrl-C.")
 @click.pass_context
-def demo(ctx: click.Context) -> None:
+def demo(ctx: click.Context, *, keep: bool) -> None:
     """Show the whole road on this machine: log records go in, events arrive.
 
     Starts the sandbox on a free port, lets a small shop log to it from threads and an asyncio task, and
     prints what arrived. Exits with 0 only if every event arrived exactly once. Your SPOTZEE_ variables
     are left aside. It needs the extra `sandbox`.
+
+    Example: spotzee-logging demo --keep
     """
     from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  another extra than this command line's
 
     with Sandbox() as sandbox:
         all_arrived = show(sandbox, Console())
+        if keep:
+            _keep(sandbox)
     ctx.exit(0 if all_arrived else 1)
+
+
+def _keep(sandbox: Sandbox) -> None:
+    with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
+        click.echo(f"\nSee the events at {sandbox.root_url}/ - Ctrl-C ends it.")
+        sandbox.serve_forever()
+    click.echo("The sandbox has stopped.")
 
 
 def show(sandbox: Sandbox, console: Console) -> bool:

@@ -3,49 +3,81 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 import click
+
+if TYPE_CHECKING:
+    from spotzee_logging.sandbox import Sandbox
+
+
+DEFAULT_PORT: Final = 8025
 
 
 @click.command()
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=0,
+    default=DEFAULT_PORT,
+    show_default=True,
     metavar="N",
-    help="Where to listen; without it, or with 0, the system chooses a free port.",
+    help="Where to listen; with 0 the system chooses a free port.",
 )
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     metavar="H",
-    help="The address to listen on; whoever reaches it may use the sandbox.",
+    help="The address to listen on; one that other machines reach needs --expose.",
 )
-def sandbox(port: int, host: str) -> None:
+@click.option(
+    "--expose",
+    is_flag=True,
+    help="Let --host be other than loopback. There is no password: whoever reaches the port can read every "
+    "event, with the personal data in it, delete them, and script faults.",
+)
+def sandbox(port: int, host: str, *, expose: bool) -> None:
     """Run a local server that plays the Spotzee events API, until Ctrl-C.
 
-    It accepts what the real API accepts, refuses what that refuses, and keeps both in memory for you to look
-    at. It can be told to fail, so that you can rehearse trouble. It needs the extra `sandbox`.
-    """
-    from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  another extra than this command line's
+    It accepts what the real API accepts, refuses what that refuses, and shows both on its page as they
+    arrive. It can be told to fail, so that you can rehearse trouble. It needs the extra `sandbox`.
 
+    Example: spotzee-logging sandbox --port 8095
+    """
+    from spotzee_logging.sandbox import Sandbox, is_loopback  # noqa: PLC0415  another extra than ours
+
+    if not expose and not is_loopback(host):
+        raise click.UsageError(
+            f"{host} is no loopback address: whoever reaches it could read every event and script faults. "
+            "Say --expose if that is meant."
+        )
     server = Sandbox(port, host)
-    with contextlib.suppress(KeyboardInterrupt), _sigterm_as_ctrl_c():
-        try:
-            server.start()
-        except OSError as error:
-            raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+    with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
+        start(server, host, port)
         with server:
             click.echo(_greeting(server.url, server.root_url))
             server.serve_forever()
     click.echo("The sandbox has stopped.")
 
 
+def start(server: Sandbox, host: str, port: int) -> None:
+    """Start a sandbox.
+
+    :raises click.ClickException: where it cannot listen there, in one line.
+    """
+    try:
+        server.start()
+    except OSError as error:
+        hint = " (--port 0 takes a free one)" if error.errno == errno.EADDRINUSE else ""
+        message = f"cannot listen on {host}, port {port}: {error.strerror}{hint}"
+        raise click.ClickException(message) from error
+
+
 @contextlib.contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
+def sigterm_as_ctrl_c() -> Iterator[None]:
     """From before the greeting on: whoever reads it may end the sandbox at once."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -57,13 +89,14 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 def _greeting(url: str, root_url: str) -> str:
     controls = f"{root_url}/sandbox"
     return f"""\
+See events arrive at {root_url}/
 The sandbox plays the Spotzee events API at {url}
 
 Point a program's SpotzeeHandler at it, or `spotzee-logging send`, with these variables:
   SPOTZEE_BASE_URL={url}
   SPOTZEE_API_KEY=sk_anything
 
-See what arrived, and script trouble:
+The same for programs:
   GET    {controls}/events    the events that it accepted (DELETE: forget them)
   GET    {controls}/requests  every request, and how it was answered
   PUT    {controls}/faults    what to answer next, as in [{{"status": 503, "times": 2}}]

@@ -10,6 +10,7 @@ from spotzee_logging.errors import MissingExtra
 try:
     from spotzee_logging.sandbox.app import create_app
     from spotzee_logging.sandbox.faults import FaultScript
+    from spotzee_logging.sandbox.guard import is_loopback
     from spotzee_logging.sandbox.server import Sandbox
     from spotzee_logging.sandbox.store import RequestRecord, Store
 except ImportError as error:
@@ -17,4 +18,4 @@ except ImportError as error:
         raise
     raise MissingExtra("the sandbox", "sandbox") from error
 
-__all__ = ["FaultScript", "RequestRecord", "Sandbox", "Store", "create_app"]
+__all__ = ["FaultScript", "RequestRecord", "Sandbox", "Store", "create_app", "is_loopback"]

@@ -1,30 +1,34 @@
-"""The sandbox as an ASGI application: the API under `/api/client`, its controls under `/sandbox`."""
+"""The sandbox as an ASGI application: its page at `/`, the API under `/api/client`, controls under `/sandbox`."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.sandbox import strict_json
 from spotzee_logging.sandbox.connection import connection_of
 from spotzee_logging.sandbox.contract import EVENTS_PATH, redacted
-from spotzee_logging.sandbox.events_api import ApiRequest, EventsApi, Handled, Progress, present
+from spotzee_logging.sandbox.controls import Controls
+from spotzee_logging.sandbox.events_api import ApiRequest, EventsApi, Handled, Progress
 from spotzee_logging.sandbox.faults import Fault
+from spotzee_logging.sandbox.guard import Guard
+from spotzee_logging.sandbox.page_files import PageFiles
 from spotzee_logging.sandbox.problems import Answer, Refusal, code_of, phrase
 from spotzee_logging.sandbox.rate_limit import RateLimit
+from spotzee_logging.sandbox.receiving import ClientGone, client_gone, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Collection
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,13 +39,14 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024  # 2 MiB; the contract names no limit, the library's own is 1 MiB
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what a test may turn, all but the first two with a default
     store: Store,
     faults: FaultScript,
     *,
     api_keys: Collection[str] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     requests_per_10_seconds: int | None = None,
+    host: str = "127.0.0.1",
 ) -> Starlette:
     """Make the application, for a server of your own; `Sandbox` brings one along.
 
@@ -50,44 +55,23 @@ def create_app(
     :param api_keys: the keys that are known; None takes every well-formed one.
     :param max_body_bytes: a larger body is answered 413.
     :param requests_per_10_seconds: the rate limit; None is none.
+    :param host: the address or name that the server listens on: under it and on loopback alone are the page
+        and the controls served, lest another site's name be made to resolve to this machine.
     """
     rate_limit = RateLimit(requests_per_10_seconds)
     api = EventsApi(store, api_keys=api_keys, rate_limit=rate_limit)
-    controls = _Controls(store, faults, max_body_bytes)
+    controls, page = Controls(store, faults, max_body_bytes), PageFiles()
+    guard = [Middleware(Guard, bound=host)]
     return Starlette(
         routes=[
-            Mount("/sandbox", routes=controls.routes()),
+            Route("/", page.index, methods=["GET"], middleware=guard),
+            Route("/page/{name}", page.file, methods=["GET"], middleware=guard),
+            Mount("/sandbox", routes=controls.routes(), middleware=guard),
             Route("/{path:path}", _ApiEndpoint(store, faults, api, max_body_bytes)),
         ],
         middleware=[Middleware(_RequestIds)],
         exception_handlers={HTTPException: _problem},
     )
-
-
-class _ClientGone(Exception):
-    """The client closed the connection before its request was complete."""
-
-
-async def _read_body(receive: Receive, max_body_bytes: int) -> bytes | None:
-    """Read a body to its end, since a client that still sends would not see an answer; None: too large."""
-    chunks: list[bytes] = []
-    size_bytes = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _ClientGone
-        chunk = message.get("body", b"")
-        size_bytes += len(chunk)
-        if size_bytes <= max_body_bytes:
-            chunks.append(chunk)
-        more = message.get("more_body", False)
-    return b"".join(chunks) if size_bytes <= max_body_bytes else None
-
-
-async def _client_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass  # pragma: no cover - a server may repeat the end of the body
 
 
 def _response(answer: Answer) -> Response:
@@ -105,19 +89,22 @@ class _ApiEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await _read_body(receive, self._max_body_bytes)
-        except _ClientGone:
+            body = await read_body(receive, self._max_body_bytes)
+        except ClientGone:
             return
         request = _read_request(scope, body)
         record = _record(scope, request)
         self._store.receive(record)
         answer = await self._answer(request, record, receive)
         request.progress.answered = True
+        with self._store.changing(record):
+            record["ended_at"] = _now()
+            if answer is not None:
+                record["status"], record["code"] = answer.status, answer.code
+                record["request_id"] = answer.header("X-Request-Id") or request.request_id
+                record["answer"] = _object(answer.body)
         if answer is None:
             return
-        with self._store.changing():
-            record["status"], record["code"] = answer.status, answer.code
-            record["request_id"] = answer.header("X-Request-Id") or request.request_id
         await _response(answer)(scope, receive, send)
 
     async def _answer(self, request: ApiRequest, record: RequestRecord, receive: Receive) -> Answer | None:
@@ -129,7 +116,7 @@ class _ApiEndpoint:
         if fault.is_for_new_keys and self._api.knows_key_of(request):
             fault = Fault()
         handled = self._api.handle(request, fault) if fault.commits else None
-        with self._store.changing():
+        with self._store.changing(record):
             record["fault"] = dict(fault.given) or None
             record["committed"] = handled is not None and handled.committed
             record["replayed"] = handled is not None and handled.replayed
@@ -150,18 +137,18 @@ def _misplaced(record: RequestRecord) -> Refusal | None:
 async def _ends_unanswered(request: ApiRequest, fault: Fault, receive: Receive) -> bool:
     """Wait as scripted; True where the connection ended, by the script or by the client."""
     if fault.hangs:
-        await _client_gone(receive)
+        await client_gone(receive)
         return True
     if fault.delay_seconds:
         try:
-            await asyncio.wait_for(_client_gone(receive), fault.delay_seconds)
+            await asyncio.wait_for(client_gone(receive), fault.delay_seconds)
         except asyncio.TimeoutError:
             pass
         else:
             return True
     if fault.resets:
         request.progress.connection.reset()
-        await _client_gone(receive)
+        await client_gone(receive)
     return fault.resets
 
 
@@ -183,11 +170,14 @@ def _read_request(scope: Scope, body: bytes | None) -> ApiRequest:
 def _record(scope: Scope, request: ApiRequest) -> RequestRecord:
     body = request.body
     return {
-        "received_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "number": 0,  # until the store gives it one
+        "received_at": _now(),
+        "ended_at": None,
         "method": scope["method"],
         "path": scope["path"],
         "status": None,
         "code": None,
+        "answer": None,
         "request_id": request.request_id,
         "idempotency_key": request.headers.get("idempotency-key"),
         "headers": redacted(request.headers),
@@ -201,73 +191,24 @@ def _record(scope: Scope, request: ApiRequest) -> RequestRecord:
     }
 
 
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def _count(body: bytes | None) -> int | None:
     try:
         document = strict_json.parse(body or b"")
     except ValueError:
         return None
     return len(document) if isinstance(document, list) else None
-
-
-def _route(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Make one route of all methods, so that a 405 names them all."""
-
-    async def endpoint(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        return await handlers[method](request)
-
-    return Route(path, endpoint, methods=list(handlers))
-
-
-class _Controls:
-    """What tests and people look at and set, outside of the API that is played."""
-
-    def __init__(self, store: Store, faults: FaultScript, max_body_bytes: int) -> None:
-        self._store = store
-        self._faults = faults
-        self._max_body_bytes = max_body_bytes
-
-    def routes(self) -> list[Route]:
-        return [
-            _route("/events", GET=self._events, DELETE=self._forget),
-            _route("/requests", GET=self._requests),
-            _route("/faults", GET=self._left, PUT=self._script, DELETE=self._unscript),
-        ]
-
-    async def _events(self, _request: Request) -> Response:
-        headers = {"X-Sandbox-Forgotten": str(self._store.forgotten()["events"])}
-        return Response(self._store.events_json(), 200, headers, "application/json")
-
-    async def _requests(self, _request: Request) -> Response:
-        headers = {"X-Sandbox-Forgotten": str(self._store.forgotten()["requests"])}
-        return JSONResponse(self._store.requests(), 200, headers)
-
-    async def _forget(self, _request: Request) -> Response:
-        self._store.forget()
-        return Response(status_code=204)
-
-    async def _left(self, _request: Request) -> Response:
-        return JSONResponse(self._faults.left())
-
-    async def _unscript(self, _request: Request) -> Response:
-        self._faults.replace([])
-        return Response(status_code=204)
-
-    async def _script(self, request: Request) -> Response:
-        try:
-            body = await _read_body(request.receive, self._max_body_bytes)
-            self._faults.replace(strict_json.parse(present(body)))
-        except _ClientGone:
-            return Response(status_code=204)  # that nobody reads
-        except Refusal as error:
-            refusal = error
-        except InvalidSettings as error:
-            refusal = Refusal("validation_failed", str(error))
-        except ValueError as error:
-            refusal = Refusal("parameter_invalid_format", f"the body {error}")
-        else:
-            return Response(status_code=204)
-        return _response(refusal.answer(request.state.request_id))
 
 
 async def _problem(request: Request, error: Exception) -> Response:

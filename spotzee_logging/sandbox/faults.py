@@ -35,6 +35,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging.errors import InvalidSettings
+from spotzee_logging.sandbox.bell import Bell
 from spotzee_logging.sandbox.problems import PROBLEM_TYPE, STATUS_OF_CODE, Answer, Refusal, code_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES: Final = 10_000
 MAX_DELAY_SECONDS: Final = 24 * 60 * 60
 
+_TOO_MANY: Final = f"the faults must be at most {MAX_ENTRIES}; say `times` for repetitions"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[!-~\x80-\xff]([ \t!-~\x80-\xff]*[!-~\x80-\xff])?|")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
@@ -148,6 +150,7 @@ class FaultScript:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left: deque[Fault] = deque()
+        self.bell = Bell()
 
     def replace(self, script: Any) -> None:
         """Put a new script in the place of what was left.
@@ -158,6 +161,19 @@ class FaultScript:
         faults = read_script(script)
         with self._lock:
             self._left = deque(faults)
+        self.bell.ring()
+
+    def extend(self, script: Any) -> None:
+        """Put a script behind what is left.
+
+        :raises InvalidSettings: as `replace` does, and where that would be too many entries.
+        """
+        faults = read_script(script)
+        with self._lock:
+            if len(self._left) + len(faults) > MAX_ENTRIES:
+                raise InvalidSettings(_TOO_MANY)
+            self._left.extend(faults)
+        self.bell.ring()
 
     def take(self) -> Fault | None:
         """Use up the next entry once; None where the script has ended."""
@@ -167,6 +183,7 @@ class FaultScript:
             fault = self._left.popleft()
             if fault.times > 1:
                 self._left.appendleft(replace(fault, times=fault.times - 1))
+        self.bell.ring()
         return replace(fault, times=1)
 
     def left(self) -> list[dict[str, Any]]:
@@ -183,7 +200,7 @@ def read_script(script: Any) -> list[Fault]:
     if not isinstance(script, list):
         raise InvalidSettings("the faults must be a list of objects, one for each of the next requests")
     if len(script) > MAX_ENTRIES:
-        raise InvalidSettings(f"the faults must be at most {MAX_ENTRIES}; say `times` for repetitions")
+        raise InvalidSettings(_TOO_MANY)
     return [_read_fault(index, entry) for index, entry in enumerate(script)]
 
 

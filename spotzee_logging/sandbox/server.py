@@ -71,6 +71,7 @@ class Sandbox:
             api_keys=None if api_keys is None else frozenset(api_keys),
             max_body_bytes=max_body_bytes,
             requests_per_10_seconds=requests_per_10_seconds,
+            host=host,
         )
         self._lock = threading.RLock()
         self._service: _Service | None = None
@@ -85,7 +86,7 @@ class Sandbox:
 
     @property
     def root_url(self) -> str:
-        """The URL that the controls stand under: `{root_url}/sandbox/events` and so on.
+        """The URL of the page, and what the controls stand under: `{root_url}/sandbox/events` and so on.
 
         :raises SpotzeeError: as `url` does.
         """

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import deque
+from contextlib import contextmanager
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from spotzee_logging.sandbox.bell import Bell
 from spotzee_logging.sandbox.idempotency import IdempotencyMemory
+from spotzee_logging.sandbox.ledger import Ledger, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
 MAX_KEPT: Final = 100_000
 MAX_KEPT_BYTES: Final = 256 * 1024 * 1024  # 256 MiB
 _RECORD_BYTES: Final = 1024  # what a record weighs beside its body, roughly
 
-_Item = TypeVar("_Item")
-
 
 class RequestRecord(TypedDict):
     """One request to the API, as `GET /sandbox/requests` gives it.
 
-    `status` and `code` are None where no answer was sent (yet); `body` is None where it was too large;
+    `number` counts the requests of a store; `ended_at` is when the answer was sent, or the connection ended
+    without one, None before; `status` and `code` are None where no answer was sent (yet); `answer` is its body
+    where that is a JSON object; the request's `body` is None where it was too large;
     `events` counts the events of a body that was read and found valid; `committed` says that this request
     itself (not a replay) committed them; `connection` numbers the TCP connections of this process.
     """
 
+    number: int
     received_at: str
+    ended_at: str | None
     method: str
     path: str
     status: int | None
     code: str | None
+    answer: dict[str, Any] | None
     request_id: str
     idempotency_key: str | None
     headers: dict[str, str]
@@ -46,35 +50,6 @@ class RequestRecord(TypedDict):
     peer_port: int | None
 
 
-class _Ledger(Generic[_Item]):
-    """A list with two bounds, items and bytes; what is over them is forgotten, the oldest first."""
-
-    def __init__(self, max_kept: int, max_kept_bytes: int) -> None:
-        self._max_kept = max_kept
-        self._max_kept_bytes = max_kept_bytes
-        self._items: deque[tuple[_Item, int]] = deque()
-        self._bytes = 0
-        self.total = 0
-
-    @property
-    def forgotten(self) -> int:
-        return self.total - len(self._items)
-
-    def append(self, item: _Item, size_bytes: int) -> None:
-        self._items.append((item, size_bytes))
-        self._bytes += size_bytes
-        self.total += 1
-        while self._items and (len(self._items) > self._max_kept or self._bytes > self._max_kept_bytes):
-            self._bytes -= self._items.popleft()[1]
-
-    def items(self) -> list[_Item]:
-        return [item for item, _ in self._items]
-
-    def clear(self) -> None:
-        self._items.clear()
-        self._bytes = self.total = 0
-
-
 class Store:
     """Keeps what was accepted and what was asked. Safe to use from several threads.
 
@@ -84,9 +59,10 @@ class Store:
 
     def __init__(self, *, max_kept: int = MAX_KEPT, max_kept_bytes: int = MAX_KEPT_BYTES) -> None:
         self._changed = threading.Condition()
-        self._events: _Ledger[str] = _Ledger(max_kept, max_kept_bytes)
-        self._requests: _Ledger[RequestRecord] = _Ledger(max_kept, max_kept_bytes)
+        self._events: Ledger[str] = Ledger(max_kept, max_kept_bytes)
+        self._requests: Ledger[RequestRecord] = Ledger(max_kept, max_kept_bytes)
         self.idempotency = IdempotencyMemory(max_keys=max_kept)
+        self.bell = Bell()
 
     def commit(self, events: Sequence[dict[str, Any]]) -> None:
         """Accept the events of one request, all at once, and wake who waits for them."""
@@ -97,14 +73,20 @@ class Store:
             self._changed.notify_all()
 
     def receive(self, record: RequestRecord) -> None:
-        """Keep a request that arrived; it is amended when it is answered."""
+        """Keep a request that arrived, under a number; it is amended when it is answered."""
         with self._changed:
+            record["number"] = self._requests.next_number
             self._requests.append(record, len(record["body"] or "") + _RECORD_BYTES)
             self._changed.notify_all()
+        self.bell.ring()
 
-    def changing(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def changing(self, record: RequestRecord) -> Iterator[None]:
         """Give the context in which a record may be changed, since nobody reads it then."""
-        return self._changed
+        with self._changed:
+            yield
+            self._requests.touch(record["number"])
+        self.bell.ring()
 
     def events_json(self) -> str:
         """Give the accepted events as a JSON array, in the order of their commit."""
@@ -121,6 +103,20 @@ class Store:
         """Give copies of the requests, in the order of their arrival."""
         with self._changed:
             return [_copied(record) for record in self._requests.items()]
+
+    def request(self, number: int) -> RequestRecord | None:
+        """Give a copy of one request; None where it is forgotten."""
+        with self._changed:
+            record = self._requests.get(number)
+            return None if record is None else _copied(record)
+
+    def changed_since(self, mark: Mark) -> tuple[Mark, list[int]]:
+        """Give a new mark, and the numbers of the requests that came or changed between the two.
+
+        After a `forget` the mark is of another epoch, and all that is kept has changed.
+        """
+        with self._changed:
+            return self._requests.changed_since(mark)
 
     def wait_for(self, count: int, timeout_seconds: float) -> bool:
         """Wait until `count` events were accepted since the last `forget`; False where time ran out."""
@@ -143,10 +139,12 @@ class Store:
             self._events.clear()
             self._requests.clear()
             self.idempotency.forget()
+        self.bell.ring()
 
 
 def _copied(record: RequestRecord) -> RequestRecord:
     copy = record.copy()
     copy["headers"] = dict(record["headers"])
     copy["fault"] = deepcopy(record["fault"])
+    copy["answer"] = deepcopy(record["answer"])
     return copy

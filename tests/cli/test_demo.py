@@ -3,8 +3,11 @@
 import io
 import logging
 import re
+import signal
+import sys
 
 import pytest
+import requests
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -35,6 +38,20 @@ def test_demo_shows_every_event_the_requests_and_the_stats(command):
     assert f"{EVENTS} tagged records and tracked calls" in done.stdout
     assert "and 9 untagged lines" in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows delivers no such signals to one child")
+def test_demo_keeps_the_page_up_where_it_is_asked_to(start):
+    """`--keep` prints the page's address after all else; the page is there until Ctrl-C."""
+    process = start("demo", "--keep")
+    lines = iter(process.stdout.readline, "")
+    page = next(match[1] for line in lines if (match := re.search(r"See the events at (\S+)", line)))
+
+    assert "<title>" in requests.get(page, timeout=5).text
+    assert len(requests.get(f"{page}sandbox/events", timeout=5).json()) == EVENTS
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "The sandbox has stopped.\n", "")
 
 
 def test_demo_does_not_see_the_users_settings(command):

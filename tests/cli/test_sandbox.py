@@ -22,12 +22,14 @@ def read_greeting(process):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_ended(start, number):
     """Its first words, also in a pipe, are a URL that works; Ctrl-C and SIGTERM end it with 0."""
-    process = start("sandbox")
+    process = start("sandbox", "--port", 0)
     greeting = read_greeting(process)
+    page = re.search(r"See events arrive at (\S+)", greeting)[1]
     url = re.search(r"SPOTZEE_BASE_URL=(\S+)", greeting)[1]
     event = {"name": "order_placed", "external_id": "cust_001"}
     headers = {"Authorization": "Bearer sk_anything"}
 
+    assert "<title>" in requests.get(page, timeout=5).text
     assert requests.post(f"{url}/events", json=[event], headers=headers, timeout=5).status_code == 204
     controls = re.search(r"GET +(\S+/events)", greeting)[1]
     assert requests.get(controls, timeout=5).json()[0]["name"] == "order_placed"
@@ -60,6 +62,34 @@ def test_a_taken_port_is_one_clear_line(command):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_it_stands_on_the_documented_port(command):
+    """Without `--port` it is 8025, on loopback, as `--help` says."""
+    text = " ".join(command("sandbox", "--help").stdout.split())
+
+    assert "[default: 8025; 0<=x<=65535]" in text
+    assert "[default: 127.0.0.1]" in text
+    assert "Example: spotzee-logging sandbox" in text
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
+def test_beyond_this_machine_it_listens_only_when_told_so(command, host):
+    """Who would open the sandbox to others learns what these could do, and the flag that means it."""
+    done = command("sandbox", "--port", 0, "--host", host)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "read every event" in done.stderr
+    assert "--expose" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_exposed_it_can_be_reached_by_its_addresses(start):
+    """With the flag it listens where it was told, and its page answers there."""
+    process = start("sandbox", "--port", 0, "--host", "0.0.0.0", "--expose")
+    port = re.search(r":(\d+)/", read_greeting(process))[1]
+
+    assert "<title>" in requests.get(f"http://127.0.0.1:{port}/", timeout=5).text
 
 
 def test_a_port_that_cannot_be_is_a_usage_error(command):

@@ -171,7 +171,7 @@ def test_wait_for_wakes_when_the_events_arrive(sandbox, post, event):
 
 
 @pytest.mark.parametrize(
-    ("path", "allow"), [("events", "DELETE, GET, HEAD"), ("faults", "DELETE, GET, HEAD, PUT")]
+    ("path", "allow"), [("events", "DELETE, GET, HEAD"), ("faults", "DELETE, GET, HEAD, POST, PUT")]
 )
 def test_the_controls_say_which_methods_they_take(sandbox, path, allow):
     """A wrong method at the controls is a problem that names the right ones; it is not on record."""

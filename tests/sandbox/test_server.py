@@ -120,7 +120,7 @@ def test_it_stops_promptly_with_requests_that_hang(sandbox, post, event, fault):
 def test_a_client_that_leaves_early_leaves_no_trace(sandbox):
     """A request that was never sent whole is no request."""
     host, port = sandbox.root_url.removeprefix("http://").split(":")
-    head = "HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12"
+    head = "HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12"
     for line in ("POST /api/client/events", "PUT /sandbox/faults"):
         with socket.create_connection((host, int(port)), timeout=5) as client:
             client.sendall(f"{line} {head}".encode())
