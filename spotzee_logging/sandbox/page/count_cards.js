@@ -25,7 +25,7 @@ export class CountCards {
     byId("counts").hidden = series.length === 0;
     const { size } = this.#counts.names;
     const names = size > MAX_CARDS ? `the ${MAX_CARDS} most frequent of ${count(size)} names, ` : "";
-    byId("counts-hint").textContent = `${names}the last ${MINUTES_SHOWN} minutes; events that ended, each once`;
+    byId("counts-hint").textContent = `${names}the last ${MINUTES_SHOWN} minutes; each event once, when it was accepted or refused`;
     byId("count-cards").replaceChildren(...series.map((each) => this.#card(each)));
   }
 

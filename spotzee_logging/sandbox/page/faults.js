@@ -3,17 +3,17 @@
 import { atMostEvery, byId, element } from "./dom.js";
 import { clock, count, duration, plural, visible } from "./text.js";
 
-const problem = (item, field) => ({
+const problem = (place, field) => ({
   status: "error",
   code: "validation_failed",
   message: "one or more events failed validation; nothing was committed",
-  errors: [{ param: `${item}.${field}`, code: "parameter_invalid_format", message: "scripted by the sandbox" }],
+  errors: [{ param: `${place}.${field}`, code: "parameter_invalid_format", message: "scripted by the sandbox" }],
 });
 
 const KINDS = {
   limited: { label: "429 too many requests", needs: ["seconds"], explanation: "With Retry-After: the sender is to wait that long, then to send the same again.", fault: ({ seconds }) => ({ status: 429, headers: { "Retry-After": Math.ceil(seconds) } }) },
   broken: { label: "500 internal error", needs: [], explanation: "Nothing is committed. The sender is to try again, with growing pauses, under the same key.", fault: () => ({ status: 500 }) },
-  invalid: { label: "422 for one item", needs: ["item", "field"], explanation: "Nothing is committed. The sender is to give up the named item and to send the others under a new key.", fault: ({ item, field }) => ({ status: 422, body: problem(item, field) }) },
+  invalid: { label: "422 for one item", needs: ["place", "field"], explanation: "Nothing is committed. The sender is to give up the named item and to send the others under a new key.", fault: ({ place, field }) => ({ status: 422, body: problem(place, field) }) },
   hang: { label: "no answer (hang)", needs: [], explanation: "The sender's timeout is what ends it.", fault: () => ({ hang: true }) },
   before: { label: "reset, nothing committed", needs: [], explanation: "The connection is reset before the events are read.", fault: () => ({ reset: "before" }) },
   after: { label: "reset, but committed", needs: [], explanation: "The events are taken, the answer is lost: the retry must not double them.", fault: () => ({ reset: "after" }) },
@@ -65,10 +65,11 @@ export class Faults {
     }
   }
 
-  #add() {
-    const { kind, seconds, item, field, times } = this.#form.elements;
-    const values = { seconds: Number(seconds.value), item: Number(item.value), field: field.value };
-    return this.#send("POST", [{ ...KINDS[kind.value].fault(values), times: Number(times.value) }]);
+  async #add() {
+    const { kind, seconds, place, field, times } = this.#form.elements;
+    const values = { seconds: Number(seconds.value), place: Number(place.value), field: field.value };
+    await this.#send("POST", [{ ...KINDS[kind.value].fault(values), times: Number(times.value) }]);
+    times.value = 1;
   }
 
   async #send(method, script) {

@@ -10,7 +10,7 @@ export class Tabs {
       tab.addEventListener("click", () => this.open(tab.getAttribute("aria-controls")));
       tab.addEventListener("keydown", (event) => this.#moved(event));
     }
-    addEventListener("hashchange", () => this.#show());
+    addEventListener("popstate", () => this.#show());
     this.#show();
   }
 
@@ -21,7 +21,8 @@ export class Tabs {
   }
 
   open(panel) {
-    location.hash = panel;
+    // Not by location.hash, which would take the focus to the panel.
+    if (panel !== this.current) history.pushState(null, "", `#${panel}`);
     this.#show();
   }
 
