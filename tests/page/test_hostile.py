@@ -4,7 +4,6 @@ import json
 
 import pytest
 from page.conftest import event, open_row, open_tab, rows
-from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
 HOSTILE = [
@@ -20,29 +19,25 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_markup_is_text_wherever_it_stands(open_page, post, text):
+def test_markup_is_text_wherever_it_stands(open_page, post):
     """Name, ids, keys, values, headers and errors: in every tab they are read, not run."""
-    everywhere = {
-        "name": text,
-        "external_id": text,
-        "anonymous_id": text,
-        "data": {text: [text, {text: text}]},
-    }
-    post(everywhere, key="k", headers={"X-Note": text})
-    post({**everywhere, text: 1})
+    for text in HOSTILE:
+        data = {text: [text, {text: text}]}
+        everywhere = {"name": text, "external_id": text, "anonymous_id": text, "data": data}
+        post(everywhere, key="k", headers={"X-Note": text})
+        post({**everywhere, text: 1})
     page = open_page()
     page.evaluate("window.before = document.querySelectorAll('script, img, iframe, a[href]').length")
-    expect(rows(page)).to_have_count(2)
-    expect(rows(page).first.locator(".name")).to_have_text(text)
-    detail = open_row(page, "refused")
-    expect(detail).to_contain_text("is not a field of the API")
-    for tab in ("Catalogue", "Contacts", "Faults"):
-        expect(open_tab(page, tab)).to_contain_text(text if tab != "Faults" else "400 parameter_unknown")
-    open_tab(page, "Events")
-    page.locator("[name=text]").fill(text[:8])
+    for text in HOSTILE:
+        page.locator("[name=name]").fill(text)
+        expect(rows(page)).to_have_count(2)
+        expect(rows(page).first.locator(".name")).to_have_text(text)
+        expect(open_row(page, "refused")).to_contain_text("is not a field of the API")
+    for tab in ("Catalogue", "Contacts"):
+        for text in HOSTILE:
+            expect(open_tab(page, tab)).to_contain_text(text)
+    expect(open_tab(page, "Faults")).to_contain_text("400 parameter_unknown")
 
-    expect(page.locator("#shown")).to_have_text("2 of 2 events")
     assert page.evaluate("window.broken") is None
     assert page.evaluate("document.querySelectorAll('script, img, iframe, a[href]').length === window.before")
     assert page.evaluate("Object.keys(Object.prototype).length") == 0
@@ -82,19 +77,17 @@ def test_text_of_right_to_left_scripts_keeps_its_place(open_page, post):
     assert left == sorted(left)
 
 
-def test_huge_values_are_cut_until_asked_for(open_page, post):
-    """A megabyte in a name or a value leaves the page usable; all of it is a click away."""
-    huge = "x" * 1_000_000
-    post(event("n" * 500_000, data={"huge": huge, "many": list(range(5000))}))
+def test_huge_values_are_shown_a_part_at_a_time(open_page, post):
+    """A megabyte in a value or in a name leaves the page usable; more of it is a click away."""
+    post(event("n" * 500_000, data={"huge": "x" * 1_000_000, "many": list(range(5000))}))
     page = open_page()
     detail = open_row(page, "nnn")
-    expect(detail).to_contain_text("all 1,000,002 characters")
     expect(detail.locator(".line")).to_have_count(1000)
     page.get_by_role("button", name="more lines").click()
     expect(detail.locator(".line")).to_have_count(2000)
-    detail.get_by_role("button", name="all 1,000,002 characters").click()
+    detail.get_by_role("button", name="more of 1,000,002 characters").click()
 
-    expect(detail.locator(".line", has_text="huge")).to_contain_text("x" * 1000)
+    expect(detail.locator(".line", has_text="huge")).to_contain_text("x" * 10_000)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -127,22 +120,22 @@ def test_an_answer_by_script_is_no_markup_either(open_page, post, sandbox):
     assert page.evaluate("window.broken") is None
 
 
-def test_script_that_is_not_the_pages_own_does_not_run(open_page):
-    """The content security policy holds in the browser: no inline script, no eval, no markup out of strings."""
-    page = open_page(expecting=["Content Security Policy", "TrustedHTML", "TrustedScript"])
-    page.evaluate(
-        """() => {
-            const script = document.createElement('script');
-            script.append('window.broken = true');
-            document.body.append(script);
-            const button = document.createElement('button');
-            button.setAttribute('onclick', 'window.broken = true');
-            button.click();
-        }"""
-    )
-    for attempt in ("document.body.innerHTML = '<b>x</b>'", "eval('window.broken = true')"):
-        with pytest.raises(PlaywrightError, match="Trusted|eval"):
-            page.evaluate(f"() => {{ {attempt}; }}")
+WAYS_IN = [
+    "document.body.innerHTML = '<img src=x onerror=\"window.broken = true\">'",
+    "document.body.setAttribute('onclick', 'window.broken = true'); document.body.click()",
+    "setTimeout('window.broken = true')",
+    "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.broken = true'}))",
+    "location.href = 'javascript:window.broken = true'",
+]
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_script_that_is_not_the_pages_own_does_not_run(open_page, post, way):
+    """Were there a hole in the page, the policy that it is served with would still stop what comes through."""
+    page = open_page(expecting=["Content Security Policy", "Trusted"])
+    page.evaluate(f"() => {{ try {{ {way}; }} catch {{ /* stopped */ }} }}")
+    post(event("after"))
+    expect(rows(page)).to_contain_text("after")
 
     assert page.evaluate("window.broken") is None
 

@@ -6,6 +6,7 @@ import { count, visible } from "./text.js";
 
 const LINES_AT_ONCE = 1000;
 const CHARACTERS_OF_A_VALUE = 400;
+const CHARACTERS_AT_ONCE = 20_000;
 
 export function jsonView(text, errors) {
   const lines = withMissingFields(jsonLines(text), errors);
@@ -57,14 +58,16 @@ function lineView(line, errors) {
 function valueView(line) {
   const value = element("span", { class: line.kind }, cut(line.value));
   if (line.value.length <= CHARACTERS_OF_A_VALUE) return value;
-  const all = element("button", { type: "button", class: "more" }, `all ${count(line.value.length)} characters`);
-  all.addEventListener("click", () => {
-    value.textContent = visible(line.value);
-    all.remove();
+  let shown = CHARACTERS_OF_A_VALUE;
+  const more = element("button", { type: "button", class: "more" }, `more of ${count(line.value.length)} characters`);
+  more.addEventListener("click", () => {
+    shown += CHARACTERS_AT_ONCE; // a browser takes seconds to lay out a megabyte
+    value.textContent = cut(line.value, shown);
+    if (shown >= line.value.length) more.remove();
   });
-  return element("span", {}, value, " ", all);
+  return element("span", {}, value, " ", more);
 }
 
-function cut(text) {
-  return visible(text.length > CHARACTERS_OF_A_VALUE ? `${text.slice(0, CHARACTERS_OF_A_VALUE)}…` : text);
+function cut(text, characters = CHARACTERS_OF_A_VALUE) {
+  return visible(text.length > characters ? `${text.slice(0, characters)}…` : text);
 }
