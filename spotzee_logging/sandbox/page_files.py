@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -21,15 +22,22 @@ _CONTENT_TYPES: Final = {
 }
 
 
+@functools.cache
+def _page_files() -> Mapping[str, tuple[bytes, str]]:
+    """Read them once a process: programs' tests may start a sandbox for each."""
+    found = {}
+    for entry in files("spotzee_logging.sandbox").joinpath("page").iterdir():
+        content_type = _CONTENT_TYPES.get(f".{entry.name.rpartition('.')[2]}")
+        if content_type is not None:
+            found[entry.name] = (entry.read_bytes(), content_type)
+    return found
+
+
 class PageFiles:
     """Serves the files of `page/`; what a request may name is known before the first one comes."""
 
     def __init__(self) -> None:
-        self._files: Mapping[str, tuple[bytes, str]] = {
-            entry.name: (entry.read_bytes(), _CONTENT_TYPES[f".{entry.name.rpartition('.')[2]}"])
-            for entry in files("spotzee_logging.sandbox").joinpath("page").iterdir()
-            if f".{entry.name.rpartition('.')[2]}" in _CONTENT_TYPES
-        }
+        self._files = _page_files()
 
     async def index(self, _request: Request) -> Response:
         """Give the page."""

@@ -148,6 +148,7 @@ def test_what_is_read_stays_in_its_place(open_page, post):
         post(*[event(f"old_{number}") for number in range(100)])
     page = open_page()
     expect(page.locator("#badge-events")).to_have_text("200")
+    expect(page.locator("#count-cards li")).to_have_count(24)  # which stand above the list
     page.locator("#scroll").evaluate("(scroll) => { scroll.scrollTop = 1400; }")
     line = rows(page, has_text="old_45").first
     before = line.bounding_box()["y"]

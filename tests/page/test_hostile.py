@@ -24,7 +24,7 @@ def test_markup_is_text_wherever_it_stands(open_page, post):
     for text in HOSTILE:
         data = {text: [text, {text: text}]}
         everywhere = {"name": text, "external_id": text, "anonymous_id": text, "data": data}
-        post(everywhere, key="k", headers={"X-Note": text})
+        post(everywhere, headers={"X-Note": text})
         post({**everywhere, text: 1})
     page = open_page()
     page.evaluate("window.before = document.querySelectorAll('script, img, iframe, a[href]').length")
