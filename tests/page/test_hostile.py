@@ -12,7 +12,7 @@ HOSTILE = [
     '"><svg onload=window.broken=true>',
     "</span></body><iframe srcdoc='<script>parent.broken=true</script>'>",
     "javascript:window.broken=true",
-    "{{constructor.constructor('window.broken=true')()}}",
+    "{{window.broken = true}}",
     "${window.broken = true}",
     "__proto__",
     "constructor",
