@@ -65,7 +65,7 @@ class Ledger(Generic[_Item]):
         return [item for item, _ in self._items.values()]
 
     def changed_since(self, mark: Mark) -> tuple[Mark, list[int]]:
-        """Give a new mark, and the numbers of what changed between the two, the earliest change first.
+        """Give a new mark, and the numbers of what changed between the two, in ascending order.
 
         After a `clear` that is all there is: the new mark is of another epoch.
         """
@@ -75,7 +75,7 @@ class Ledger(Generic[_Item]):
             if revision <= known:
                 break
             numbers.append(number)
-        return Mark(self._epoch, self._revision), numbers[::-1]
+        return Mark(self._epoch, self._revision), sorted(numbers)
 
     def clear(self) -> None:
         self._items.clear()

@@ -191,8 +191,8 @@ def test_items_are_cut_digit_for_digit():
     assert item_texts("[]") == []
 
 
-def test_a_ledger_tells_changes_in_their_order_and_forgets_them_with_the_item():
-    """What changed last comes last; what is over the bound is not told of."""
+def test_a_ledger_tells_what_changed_and_forgets_it_with_the_item():
+    """What came first is told first, however late it changed; what is over the bound is not told of."""
     ledger = Ledger(max_kept=3, max_kept_bytes=100)
     for item in "abc":
         ledger.append(item, 1)
@@ -203,7 +203,7 @@ def test_a_ledger_tells_changes_in_their_order_and_forgets_them_with_the_item():
     ledger.touch(2)
     ledger.touch(1)
 
-    assert ledger.changed_since(mark)[1] == [4, 2]
+    assert ledger.changed_since(mark)[1] == [2, 4]
     assert (ledger.get(1), ledger.get(2), ledger.forgotten) == (None, "b", 1)
     ledger.clear()
     again, numbers = ledger.changed_since(mark)

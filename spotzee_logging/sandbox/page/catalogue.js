@@ -14,7 +14,7 @@ const PERSONAL = [
 ];
 
 export class Catalogue {
-  names = new Map(); // name → { count, fields: Map of path → { count, types: Map of type → count } }
+  names = new Map(); // name → { count, fields: Map of path → { count, types: Map of type → count, … }, … }
   namesLeftOut = false;
   #foldedNames = new Map();
 
@@ -32,7 +32,7 @@ export class Catalogue {
         this.namesLeftOut = true;
         return;
       }
-      entry = { count: 0, fields: new Map(), foldedFields: new Map(), fieldsLeftOut: false };
+      entry = { count: 0, fields: new Map(), foldedFields: new Map(), fieldsLeftOut: false, personal: personal(row.name) };
       this.names.set(row.name, entry);
       gather(this.#foldedNames, row.name);
     }
@@ -44,19 +44,19 @@ export class Catalogue {
   nameWarnings(name) {
     const alike = others(this.#foldedNames, name);
     return [
-      ...personal(name),
+      ...this.names.get(name).personal,
       ...alike.map((each) => `differs from ${each} only in case or separator: they are two events to the API`),
     ];
   }
 
   fieldWarnings(entry, path) {
-    const { types } = entry.fields.get(path);
+    const { types, personal: ownWarnings } = entry.fields.get(path);
     const kinds = [...types.keys()].filter((type) => type !== "null");
     const alike = others(entry.foldedFields, path);
     return [
       ...(kinds.length > 1 ? [`changes its type: ${kinds.join(", ")}`] : []),
       ...alike.map((each) => `differs from ${each} only in case or separator`),
-      ...personal(path),
+      ...ownWarnings,
     ];
   }
 
@@ -92,7 +92,7 @@ function note(entry, path, types) {
       entry.fieldsLeftOut = true;
       return;
     }
-    field = { count: 0, types: new Map() };
+    field = { count: 0, types: new Map(), personal: personal(path) };
     entry.fields.set(path, field);
     gather(entry.foldedFields, path);
   }

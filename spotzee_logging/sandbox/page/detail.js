@@ -6,6 +6,8 @@ import { nameOf, verdictText } from "./event_list.js";
 import { byteLength, count, duration, size, visible } from "./text.js";
 import { VERDICTS } from "./verdicts.js";
 
+const MAX_ATTEMPTS = 20; // that are shown, the latest
+
 export class Detail {
   #panel = byId("detail");
   #store;
@@ -86,9 +88,9 @@ export class Detail {
 
   // The same event in the other requests under its key, each a step away.
   #attempts(row) {
-    const attempts = this.#store.attempts(row.request);
-    return attempts.flatMap((request, place) => {
-      const label = `${place + 1}: ${request.record.status ?? "no answer"}`;
+    const attempts = this.#store.attempts(row.request).slice(-MAX_ATTEMPTS);
+    return attempts.flatMap((request) => {
+      const label = `${request.attempt}: ${request.record.status ?? "no answer"}`;
       const target = request.rows[row.item];
       if (request === row.request || !target) return [element("span", { class: "step current" }, label)];
       return [element("button", { type: "button", class: "step", click: () => this.#select(target) }, label)];

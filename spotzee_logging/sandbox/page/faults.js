@@ -98,7 +98,6 @@ export class Faults {
   #requestRow(request) {
     const { record } = request;
     const after = record.ended_at === null ? "…" : duration(record.received_at, record.ended_at);
-    const attempt = this.#store.attempts(request).indexOf(request) + 1;
     return element(
       "tr",
       { "data-verdict": worst(request.rows) },
@@ -106,7 +105,7 @@ export class Faults {
       element("td", { class: "number" }, record.events === null ? "–" : count(record.events)),
       element("td", { class: "verdict" }, answerText(record)),
       element("td", { class: "number" }, after),
-      element("td", { class: "number" }, String(attempt)),
+      element("td", { class: "number" }, count(request.attempt)),
       element("td", {}, element("code", {}, record.idempotency_key === null ? "–" : visible(record.idempotency_key.slice(0, 13)))),
       element("td", {}, record.fault ? described(record.fault) : ""),
     );

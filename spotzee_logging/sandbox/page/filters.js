@@ -52,13 +52,14 @@ export class Filters {
     return Object.values(this.values).some((value) => value !== "");
   }
 
+  // A promise of the list that it leads to.
   set(values) {
     for (const [name, value] of Object.entries(values)) this.#form.elements[name].value = value;
-    this.#changed(this.values);
+    return this.#changed(this.values);
   }
 
   clear() {
-    this.set({ text: "", name: "", contact: "", verdict: "" });
+    return this.set({ text: "", name: "", contact: "", verdict: "" });
   }
 
   focus() {

@@ -120,8 +120,8 @@ function close() {
   list.focus();
 }
 
-function goTo(row) {
-  if (!view.rows.has(row)) filters.clear();
+async function goTo(row) {
+  if (!view.rows.has(row)) await filters.clear();
   list.select(row);
   openRow(row);
 }

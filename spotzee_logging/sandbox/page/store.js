@@ -62,10 +62,17 @@ export class Store {
     request.rows = texts.map((text, item) => this.#row(request, text, item));
     delete record.items;
     this.#requests.set(record.number, request);
-    const key = record.idempotency_key;
-    if (key !== null) this.#attempts.set(key, [...(this.#attempts.get(key) ?? []), request]);
+    this.#noteAttempt(request);
     for (const row of request.rows) this.#judge(row);
     return request.rows;
+  }
+
+  #noteAttempt(request) {
+    const key = request.record.idempotency_key;
+    const attempts = (key === null ? null : this.#attempts.get(key)) ?? [];
+    request.attempt = (attempts.at(-1)?.attempt ?? 0) + 1;
+    attempts.push(request);
+    if (key !== null) this.#attempts.set(key, attempts);
   }
 
   #row(request, text, item) {
@@ -116,9 +123,10 @@ export class Store {
 
   #forget(request) {
     const key = request.record.idempotency_key;
-    const others = (this.#attempts.get(key) ?? []).filter((each) => each !== request);
-    if (others.length) this.#attempts.set(key, others);
-    else this.#attempts.delete(key);
+    const attempts = this.#attempts.get(key);
+    // The oldest request falls off first, so it is the first of its key.
+    attempts?.shift();
+    if (!attempts?.length) this.#attempts.delete(key);
     this.#requests.delete(request.record.number);
   }
 }
