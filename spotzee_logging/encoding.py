@@ -130,7 +130,7 @@ else:
     )
 
     # Kept, where json would make one anew for every event; None where a Python has no C of json's.
-    _make_encoder: Any = json.encoder.c_make_encoder
+    _make_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
     _chunks: Any = _make_encoder and _make_encoder(
         None, None, json.encoder.encode_basestring, None, ":", ",", False, False, False
     )
@@ -163,7 +163,6 @@ else:
         if levels and kind is dict:
             return all(type(key) is str and _is_json(item, levels - 1) for key, item in value.items())
         return bool(levels) and kind is list and all(_is_json(item, levels - 1) for item in value)
-
 
     encode_shallow = encode_event
 
