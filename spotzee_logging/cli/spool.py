@@ -29,7 +29,7 @@ def spool() -> None:
     \b
     Exit codes: 0 done
                 1 an ID is unknown, or an event was rejected or undelivered
-                2 wrong usage or settings, or the file is no spool that can be used
+                2 wrong usage or settings, or the file is no spool of use
     """  # noqa: D301  \b is click's mark for lines to leave as they are
 
 
