@@ -162,10 +162,10 @@ class SpoolStore:
         )
         return int(self._rows(query, json.dumps(list(tokens)))[0][0])
 
-    def batches(self, token: str | None = None) -> list[BatchRow]:
-        """The sealed batches of an owner, or of all, in their order."""
+    def batches(self, token: str) -> list[BatchRow]:
+        """The sealed batches of an owner, in their order."""
         query = """SELECT key, owner, rank, sealed_at, sizes, contacts FROM batches
-            WHERE ?1 IS NULL OR owner = ?1 ORDER BY owner, rank"""
+            WHERE owner = ? ORDER BY rank"""
         return [
             BatchRow(key, owner, rank, sealed_at, json.loads(sizes), json.loads(contacts))
             for key, owner, rank, sealed_at, sizes, contacts in self._rows(query, token)
@@ -179,7 +179,7 @@ class SpoolStore:
     def rejected(self, identity: int | None = None) -> list[RejectedRow]:
         """The dead letters, the oldest first, or one."""
         query = """SELECT id, rejected_at, reason, why, request_id, body FROM rejected
-            WHERE ?1 IS NULL OR id = ?1 ORDER BY id"""
+            WHERE id = coalesce(?, id) ORDER BY id"""
         return [RejectedRow(*row) for row in self._rows(query, identity)]
 
     def give_back_space(self) -> None:
