@@ -30,8 +30,12 @@ def ship(customer):
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was():
-    """Whatever a test makes of the logger, the next one finds it new."""
+    """Whatever a test makes of the logger, the next one finds it new, and all others as they were."""
+    loggers = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    enabled = [each for each in loggers if not each.disabled]
     yield
+    for each in enabled:
+        each.disabled = False
     logger.setLevel(logging.NOTSET)
     logger.disabled, logger.propagate = False, True
     logger.handlers.clear()
