@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from spotzee_logging import lifecycle
+from spotzee_logging import late
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
 from spotzee_logging.buffers.base import Batch
 from spotzee_logging.foreign import attempt
@@ -53,11 +52,8 @@ class ApiClient:
         :param most_seconds: tells how long connecting and waiting may take together, where less time is left than
             the timeouts allow; asked when the request is about to begin.
         """
-        with lifecycle.importing():
-            import encodings.idna  # noqa: F401, PLC0415  the first connection would import it
-
-            import requests  # noqa: F401, PLC0415  see the class's docstring
-
+        late.module("encodings.idna")  # the first connection would import it
+        late.module("requests")
         key, failure = attempt(self._key)
         if key is None:
             return Outcome(None, f"api_key gave no key: {type(failure).__name__}", KEY_UNAVAILABLE)
@@ -167,6 +163,8 @@ def _read_body(response: requests.Response) -> bytes:
 
 
 def _own_session(settings: Settings) -> requests.Session:
+    from http.cookiejar import DefaultCookiePolicy  # noqa: PLC0415  requests has imported it
+
     import requests  # noqa: PLC0415  see ApiClient
     from requests.adapters import HTTPAdapter  # noqa: PLC0415
 

@@ -16,11 +16,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from os import PathLike, fspath
 from typing import Any, Final
-from uuid import UUID
 
 from spotzee_logging import timestamps
 from spotzee_logging.event import Event
@@ -242,10 +240,6 @@ def _classes(module: str, names: Iterable[str]) -> tuple[type, ...]:
     return tuple(getattr(sys.modules[module], name) for name in names if hasattr(sys.modules[module], name))
 
 
-def _number(value: Decimal) -> float:
-    return float(value)  # a Decimal beyond a double's range becomes infinite here, and null later
-
-
 def _bare(value: str) -> str:
     # A subclass may say anything in its own __str__; a proxy (werkzeug's, say) only claims to be a str.
     return str.__str__(value) if issubclass(type(value), str) else str(value)
@@ -287,11 +281,10 @@ PLAIN: Final[Sequence[tuple[Any, Callable[[Any], Any]]]] = (
     (str, _bare),
     (int, int),
     (float, float),
-    (Decimal, _number),
     (datetime, timestamps.from_datetime),
     ((date, time), lambda value: value.isoformat()),
     (timedelta, lambda value: value.total_seconds()),
-    ((UUID, UserString), str),
+    (UserString, str),
     (PathLike, fspath),
     ((bytes, bytearray, memoryview), _text),
     (BaseException, _failure),
@@ -310,6 +303,8 @@ and what nothing here knows its `str()`.
 """
 
 PLAIN_WHERE_IMPORTED: Final[Sequence[tuple[str, Sequence[str], Callable[[Any], Any]]]] = (
+    ("decimal", ("Decimal",), float),  # beyond a double's range it becomes infinite here, and null later
+    ("uuid", ("UUID",), str),
     ("numpy", ("ndarray", "generic"), lambda value: value.tolist()),
     ("pydantic.main", ("BaseModel",), dict),
 )

@@ -5,9 +5,10 @@ An error names an event (its name and ids), never its data, and never holds an A
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
+
+from spotzee_logging import late
 
 __all__ = [
     "DeliveryPaused",
@@ -140,5 +141,5 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     if not isinstance(word, str):
         return ""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower().replace("-", "_")
-    closest = difflib.get_close_matches(snake, sorted(known), n=1, cutoff=0.6)
+    closest = late.module("difflib").get_close_matches(snake, sorted(known), n=1, cutoff=0.6)
     return f" Did you mean {closest[0]}?" if closest else ""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import sys
-import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, NoReturn, TypedDict
 
-from spotzee_logging import timestamps
+from spotzee_logging import late, timestamps
 from spotzee_logging.errors import InvalidEvent, did_you_mean
 
 
@@ -203,6 +202,7 @@ def _is_time_zone(name: str) -> bool:
 
 
 def _has_zone(name: str) -> bool:
+    zoneinfo: Any = late.module("zoneinfo")
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -8,7 +8,7 @@ import time
 import weakref
 from typing import Any, Final, cast
 
-from spotzee_logging import lifecycle
+from spotzee_logging import late, lifecycle
 from spotzee_logging.buffers.base import Buffer
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import ApiClient
@@ -307,15 +307,15 @@ def _buffer_for(settings: Settings) -> Buffer:
     drops_oldest = settings.overflow == "drop_oldest"
     if settings.spool is None or settings.disabled:
         return MemoryBuffer(settings.max_pending_bytes, drops_oldest=drops_oldest)
-    with lifecycle.importing():
-        from spotzee_logging.buffers.sqlite import SqliteBuffer  # noqa: PLC0415  few programs need SQLite
-    return SqliteBuffer(
+    sqlite: Any = late.module("spotzee_logging.buffers.sqlite")  # few programs need SQLite
+    spool: Buffer = sqlite.SqliteBuffer(
         str(settings.spool),
         settings.spool_max_bytes,
         drops_oldest=drops_oldest,
         is_power_safe=settings.durability == "power",
         max_memory_bytes=settings.max_pending_bytes,
     )
+    return spool
 
 
 def _is_our_own(record: logging.LogRecord) -> bool:

@@ -14,10 +14,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final, Protocol
 
-from spotzee_logging import hosts
+from spotzee_logging import hosts, late
 
 
 class Member(Protocol):
@@ -67,10 +67,6 @@ _lock = threading.RLock()
 _is_installed = False
 _may_fork_unseen = False
 _pid = os.getpid()
-
-# Held while something is imported late, and while the process forks. A fork in the midst of another thread's
-# import leaves the child a module's lock that nobody owns, and its first delivery would wait for ever.
-_import_lock = threading.RLock()
 
 
 _JUST_SECONDS: Final = 1.0
@@ -203,11 +199,6 @@ def _flush(waiting: list[Member], timeout_seconds: float | None) -> bool:
     return all(settled)
 
 
-def importing() -> AbstractContextManager[object]:
-    """Around imports that are not at the top of a module: no fork happens meanwhile."""
-    return _import_lock
-
-
 def may_wait() -> bool:
     """Whether the calling thread may wait for another: not while it configures logging.
 
@@ -264,7 +255,7 @@ _forking: list[Member] = []
 
 
 def _before_fork() -> None:
-    _import_lock.acquire()
+    late.before_fork()
     _forking[:] = members()
     for member in _forking:
         member.before_fork()
@@ -274,17 +265,15 @@ def _after_fork_in_parent() -> None:
     for member in _forking:
         member.after_fork()
     _forking.clear()
-    # A host that forks in C may have called this hook and not the one before.
-    with suppress(RuntimeError):
-        _import_lock.release()
+    late.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:
     # New locks: another thread of the parent may have held these, or the hook before the fork was not called.
-    global _lock, _import_lock, _pid  # noqa: PLW0603  they are the process's, and this is another process
+    global _lock, _pid  # noqa: PLW0603  they are the process's, and this is another process
     _pid = os.getpid()
     _lock = threading.RLock()
-    _import_lock = threading.RLock()
+    late.after_fork_in_child()
     _forking.clear()
     _orphans.clear()
     process_exit.begin_anew()

@@ -7,7 +7,6 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from spotzee_logging.answers import Outcome
@@ -76,6 +75,8 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 def _seconds_until(moment: str, now: str) -> float:
     """Seconds between two HTTP dates; the server's own `now` where it gave one, else this machine's."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  requests has imported it
+
     try:
         then = parsedate_to_datetime(moment).timestamp()
     except (ValueError, TypeError):

@@ -5,18 +5,15 @@ Explicit argument, then environment (`SPOTZEE_` and the field in capitals), then
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
-import pkgutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
-from urllib.parse import urlsplit
 
+from spotzee_logging import late
 from spotzee_logging.errors import InvalidSettings, SpotzeeError, did_you_mean
 from spotzee_logging.event import Event
 from spotzee_logging.foreign import attempt
@@ -373,7 +370,7 @@ def _valid_path(name: str, _: Row, value: Any) -> str:
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         _refuse(name, "must be the path of a file", 'Give it as in "events.db".')
-    return str(Path(path).expanduser())
+    return os.path.expanduser(path)  # noqa: PTH111  pathlib would be imported for this alone
 
 
 def _valid_level(name: str, _: Row, value: Any) -> int:
@@ -407,7 +404,7 @@ def _resolved(name: str, value: Any, remedy: str) -> Any:
     """The object that a text such as `"shop.privacy:redact"` names; anything else is itself."""
     if not isinstance(value, str):
         return value
-    found, failure = attempt(pkgutil.resolve_name, value)
+    found, failure = attempt(late.module("pkgutil").resolve_name, value)
     if failure is not None:
         raise _error(name, f"names {value!r}, which cannot be imported", remedy) from failure
     return found
@@ -440,7 +437,7 @@ def _valid_url(name: str, _: Row, value: Any) -> str:
         _refuse(name, f"must be a string, got {type(value).__name__}", _URL_REMEDY)
     url = value.strip().rstrip("/")
     try:
-        parts = urlsplit(url)
+        parts = late.module("urllib.parse").urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
         _refuse(name, "is no URL", _URL_REMEDY)
@@ -462,7 +459,7 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return bool(late.module("ipaddress").ip_address(host).is_loopback)
     except ValueError:
         return False
 

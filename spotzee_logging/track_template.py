@@ -5,9 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 from spotzee_logging.encoding import plain
 from spotzee_logging.foreign import attempt
@@ -20,9 +18,7 @@ Fill = Callable[[Call], Any]
 Fields = tuple[tuple[str, Fill], ...]
 
 # What nobody can change after the call; anything else is made plain at once, as it is then.
-_UNCHANGEABLE: Final = frozenset(
-    {str, int, float, bool, type(None), bytes, Decimal, datetime, date, time, timedelta, UUID}
-)
+_UNCHANGEABLE: Final = frozenset({str, int, float, bool, type(None), bytes, datetime, date, time, timedelta})
 
 
 class Unresolved:
