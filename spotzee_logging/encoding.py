@@ -62,8 +62,8 @@ ARRAY_BRACKETS_BYTES: Final = 2
 def plain(value: Any) -> Any:
     """The value as JSON can say it: None, bool, int, float, str, or a dict or list of such. Never raises.
 
-    >>> plain({"price": Decimal("12.50"), "tags": {"new"}, 7: float("inf")})
-    {'price': 12.5, 'tags': ['new'], '7': None}
+    >>> plain({"day": date(2026, 4, 28), "tags": {"new"}, 7: float("inf")})
+    {'day': '2026-04-28', 'tags': ['new'], '7': None}
     """
     return _plain_tree(value, 0, frozenset())
 
@@ -79,8 +79,8 @@ if orjson is not None:
     def encode_event(fields: dict[str, Any]) -> bytes:
         """An event's fields as strict JSON. Never raises.
 
-        >>> encode_event({"name": "order_placed", "data": {"total": float("nan"), "paid": Decimal("9.5")}})
-        b'{"name":"order_placed","data":{"total":null,"paid":9.5}}'
+        >>> encode_event({"name": "order_placed", "data": {"total": float("nan"), "day": date(2026, 4, 28)}})
+        b'{"name":"order_placed","data":{"total":null,"day":"2026-04-28"}}'
         """
         # An event's rules let it hold values of any kind in these two places alone.
         user = fields.get("user")

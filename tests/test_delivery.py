@@ -214,13 +214,13 @@ def test_a_refusal_is_counted_with_the_servers_words(sandbox, make_handler, make
     handler = make_handler(on_error=lambda event, error: told.append((event, error)))
     logger = make_logger(handler)
 
-    logger.info("x", extra={"spotzee_event": tag(7, data={"secret": "rosebud"})})
+    logger.info("x", extra={"spotzee_event": tag(7, data={"note": "rosebud"})})
     assert handler.flush(10)
 
     assert handler.stats().rejected == {reason: 1}
     ((event, error),) = told
     assert event.name == "order_placed"
-    assert event.data == {"secret": "rosebud"}
+    assert event.data == {"note": "rosebud"}
     assert error.reason == reason
     assert (error.event_name, error.external_id) == ("order_placed", "cust_001")
     assert error.request_id == posts(sandbox)[0]["request_id"]
