@@ -190,7 +190,8 @@ def test_a_forgotten_handler_delivers(sandbox, run_python, before, after):
     )
 
     assert done.stdout.strip() == "None"
-    assert done.stderr == ""
+    # The interpreter may find the kept connection open at its very end, which only -W error makes a line.
+    assert [line for line in done.stderr.splitlines() if "<socket.socket" not in line] == []
     assert numbers(sandbox) == [0, 1, 2, 3, 4]
 
 
