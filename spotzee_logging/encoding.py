@@ -139,11 +139,11 @@ else:
         # look takes a third of the time that it takes to make a plain copy.
         user = fields.get("user")
         own = user.get("data") if type(user) is dict else None
-        if _is_json(fields.get("data"), MAX_DEPTH - 2) and _is_json(own, MAX_DEPTH - 2):
-            try:
+        try:
+            if _is_json(fields.get("data"), MAX_DEPTH - 2) and _is_json(own, MAX_DEPTH - 2):
                 return _written(fields)
-            except (UnicodeEncodeError, TypeError, RuntimeError):  # as above; or changed by another thread
-                pass
+        except (UnicodeEncodeError, TypeError, RuntimeError):  # as above; or changed by another thread
+            pass
         return _write(plain(fields))
 
     def _written(fields: dict[str, Any]) -> bytes:
