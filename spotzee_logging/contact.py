@@ -88,6 +88,11 @@ class LazyContact(Contact):
         object.__setattr__(self, "_find", find)
         object.__setattr__(self, "_found", NOBODY)
 
+    # By identity: asgiref compares all context variables where it carries them between threads, and would find the
+    # contact, with the session's query, in requests that log nothing.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     # Nobody may set a frozen field: that these three are properties is seen by a type checker alone.
 
     @property

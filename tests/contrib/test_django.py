@@ -126,10 +126,6 @@ def test_a_request_without_events_touches_no_session(users):
     assert "Vary" in ask("wsgi", "view", users[0]).headers
 
 
-@pytest.mark.skipif(
-    sys.version_info < (3, 11),
-    reason="known defect: on Python 3.10 Django's ASGI answers vary by cookie here",
-)
 def test_a_request_without_a_session_is_not_asked_for_its_user(users):
     """So it is under ASGI where the request has no cookie of a session."""
     assert "Vary" not in ask("asgi", "quiet").headers
