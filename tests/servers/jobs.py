@@ -1,27 +1,24 @@
-"""A Celery program: task `order` logs the event of its number. Broker and results are files of a folder."""
+"""A Celery program: task `order` logs the event of its number. Its broker is a database in a folder.
+
+Not Celery's broker of plain files: a worker may take such a file before it is written, and ends.
+"""
 
 import logging
 import os
 import pathlib
 
 from celery import Celery
+from kombu.transport.sqlalchemy import Transport
 
 from spotzee_logging import SpotzeeHandler
 
 FOLDER = pathlib.Path(os.environ["JOBS_FOLDER"])
-QUEUE = FOLDER / "queue"
 DONE = FOLDER / "done"
-for folder in (QUEUE, DONE):
-    folder.mkdir(exist_ok=True)
+DONE.mkdir(exist_ok=True)
 
-app = Celery("jobs", broker="filesystem://")
+Transport.polling_interval = 0.05
+app = Celery("jobs", broker=f"sqla+sqlite:///{FOLDER / 'queue.db'}")
 app.conf.update(
-    broker_transport_options={
-        "data_folder_in": str(QUEUE),
-        "data_folder_out": str(QUEUE),
-        "polling_interval": 0.05,
-        "control_folder": str(FOLDER / "control"),
-    },
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
