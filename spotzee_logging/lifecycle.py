@@ -61,7 +61,8 @@ class Member(Protocol):
         ...
 
 
-_members: weakref.WeakSet[Member] = weakref.WeakSet()
+# Replaced as a whole, so that to read it takes no lock: a fork, or a signal's handler, waits for nobody.
+_members: tuple[weakref.ref[Member], ...] = ()
 _orphans: set[Member] = set()
 _lock = threading.RLock()
 _is_installed = False
@@ -137,12 +138,12 @@ process_exit = _Exit()
 
 def register(member: Member) -> None:
     """Have `member` flushed at the exit of the process, and begun anew in a forked child."""
-    global _is_installed, _may_fork_unseen, _pid  # noqa: PLW0603  hooks cannot be taken back: once a process
+    global _is_installed, _members, _may_fork_unseen, _pid  # noqa: PLW0603  the process's own
     _let_settled_orphans_go()
     _may_fork_unseen = hosts.may_fork_in_c()
     with _lock:
-        _members.add(member)
-        if _is_installed:
+        _members = (*[reference for reference in _members if reference() is not None], weakref.ref(member))
+        if _is_installed:  # hooks cannot be taken back: once a process
             return
         _is_installed = True
         _pid = os.getpid()  # a fork since the import, before there was a member, was none of theirs
@@ -161,8 +162,7 @@ def register(member: Member) -> None:
 def members() -> list[Member]:
     """Those that are alive."""
     notice_fork()
-    with _lock:
-        return list(_members)
+    return [member for reference in _members if (member := reference()) is not None]
 
 
 def adopt(member: Member) -> None:

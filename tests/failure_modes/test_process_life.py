@@ -73,9 +73,11 @@ def test_13_a_fork_doubles_and_loses_nothing(sandbox, make_handler, make_logger,
     thread.start()
     held.wait(10)
     code = in_a_child(work)
+    was_held = thread.is_alive()
     done.set()
     thread.join()
 
+    assert was_held  # the fork has not waited for its end
     assert len(locks) >= (6 if are_locked else 0)
     assert code == 0
     assert handler.flush(20)
