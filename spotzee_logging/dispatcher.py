@@ -88,6 +88,7 @@ class Dispatcher:
         self._notes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_noted = False
         self._is_idle = False
+        self._is_held = False
         self._inline_deadline: float | None = None
 
     def before_fork(self) -> None:
@@ -122,10 +123,13 @@ class Dispatcher:
         if dropped:
             dropped = self._put_into_full(body, key) if self._block_seconds else dropped
             self.reporter.dropped(dropped, "buffer_full", _FULL)
-            self.deliver_soon()
+            if not self._is_held:
+                self.deliver_soon()
         if not self._threads:
             self._start()
-        elif not self._is_noted and (self._is_idle or self.buffer.unsealed >= self.schedule.capacity):
+        elif self._is_noted or self._is_held:
+            return
+        elif self._is_idle or self.buffer.unsealed >= self.schedule.capacity:
             self.wake()  # full batches are due, and the rest may wait for its age
 
     def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
@@ -279,7 +283,10 @@ class Dispatcher:
             return not self._may_end()
         self._is_idle = False
         if delay > 0:
+            # While no request may begin, no event changes anything: one that woke this thread would pay for it.
+            self._is_held = self.schedule.held_seconds > 0
             self._wait(min(delay, tend_seconds))
+            self._is_held = False
         else:
             self._deliver_next()
         return True

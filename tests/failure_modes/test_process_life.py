@@ -18,6 +18,7 @@ import pytest
 
 from conftest import numbers, program, tag
 from spotzee_logging import errors, flush_on_sigterm, lifecycle
+from spotzee_logging.buffers.memory import MemoryBuffer
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 forks_with_threads = pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
@@ -1058,6 +1059,44 @@ def test_19_never_spins(sandbox, make_handler, log, fault):
     assert results == {False}
     assert len(sandbox.requests()) <= 8
     assert flushes < 100
+
+
+class AskedBuffer(MemoryBuffer):
+    """Counts how often a thread that delivers has asked whether anything is due."""
+
+    times_asked = 0
+
+    @property
+    def has_sealed(self):
+        self.times_asked += threading.current_thread().name == "spotzee_logging"
+        return super().has_sealed
+
+
+@pytest.fixture
+def eager_threads():
+    """A thread that is woken runs at once."""
+    seconds = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(seconds)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_19_no_event_wakes_it_while_it_may_not_send(sandbox, make_handler, log):
+    """A thousand events in an outage leave the thread asleep: the program pays for no switch to it and back."""
+    sandbox.faults([{"status": 503, "headers": {"Retry-After": "600"}}])
+    buffer = AskedBuffer(2**20)
+    handler = make_handler(buffer=buffer, capacity=1)
+    log(handler)
+    handler.flush(0.5)
+    assert handler.stats().requests == 1
+    before = buffer.times_asked
+
+    for number in range(1000):
+        log(handler, number)
+
+    assert buffer.times_asked <= before + 2  # it may just have looked
+    assert len(sandbox.requests()) == 1
 
 
 MANY = """
