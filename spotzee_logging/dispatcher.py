@@ -122,6 +122,8 @@ class Dispatcher:
         dropped = self.buffer.put(body, key)
         if dropped:
             dropped = self._put_into_full(body, key) if self._block_seconds else dropped
+            if dropped and dropped[-1] is body:
+                self.reporter.ledger.accept()
             self.reporter.dropped(dropped, "buffer_full", _FULL)
             if not self._is_held:
                 self.deliver_soon()
@@ -140,6 +142,7 @@ class Dispatcher:
             return self.buffer.put(body, key, wait_seconds=wait_seconds)
         except BaseException:
             # Ctrl-C, or what else a signal's handler raises into the wait: the event has not found room.
+            self.reporter.ledger.accept()
             self.reporter.dropped([body], "buffer_full", _FULL)
             raise
 

@@ -71,8 +71,7 @@ class SpotzeeHandler(logging.Handler):
         self._intake = Intake(valid, self._reporter)
         self._repeats = Repeats()
         self._missed = (-1, -1, 0.0)
-        # Looked up once, and not for every record.
-        self._accept, self._put = self._reporter.ledger.accept, self._dispatcher.put
+        self._put = self._dispatcher.put  # looked up once, and not for every record
         # A shouldFlush of a subclass's is asked; ours is written out in `emit` and in the dispatcher.
         self._is_asked_more = type(self).shouldFlush is not SpotzeeHandler.shouldFlush
         # The dispatcher may have to outlive the handler, which a program may forget with events pending.
@@ -179,7 +178,6 @@ class SpotzeeHandler(logging.Handler):
             )
         else:
             if taken is not None:
-                self._accept()
                 self._put(*taken)
                 if (
                     record.levelno >= self._flush_level
@@ -231,6 +229,7 @@ class SpotzeeHandler(logging.Handler):
         """The account of every event that was handed in, and of the requests made. Never raises."""
         lifecycle.notice_fork()
         return self._reporter.ledger.snapshot(
+            held=lambda: self._buffer.position,
             pending_bytes=self._buffer.bytes,
             in_flight=self._dispatcher.in_flight,
             paused_seconds=self._dispatcher.schedule.paused_seconds,

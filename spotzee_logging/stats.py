@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -52,7 +52,10 @@ class Stats:
 
 
 class Ledger:
-    """Keeps the account. Each event enters once, and ends once, in one step under one lock; the rest is pending.
+    """Keeps the account of what no buffer knows: how events ended, and which came in and were never held.
+
+    What a buffer holds, or has held, it counts itself, in the step that takes it in: a step here as well would be one
+    more lock in each call. Each event ends once, in one step under one lock; the rest is pending.
 
     The lock is re-entrant: a signal's handler or a `__del__` that logs may come in between.
     """
@@ -76,7 +79,7 @@ class Ledger:
         self._last_delivery_at: datetime | None = None
 
     def accept(self) -> None:
-        """One event is pending."""
+        """One event came in that no buffer holds."""
         with self._lock:
             self._accepted += 1
 
@@ -128,19 +131,27 @@ class Ledger:
         with self._lock:
             self._last_error = error
 
-    def snapshot(self, *, pending_bytes: int, in_flight: int, paused_seconds: float) -> Stats:
-        """The account as it stands; `paused_seconds` is how long delivery is paused yet."""
+    def snapshot(
+        self, *, held: Callable[[], int] = int, pending_bytes: int, in_flight: int, paused_seconds: float
+    ) -> Stats:
+        """The account as it stands.
+
+        :param held: gives how many events the buffer has ever held; default: none.
+        :param paused_seconds: how long delivery is paused yet.
+        """
         paused_until = (
             datetime.now(timezone.utc) + timedelta(seconds=paused_seconds) if paused_seconds else None
         )
         with self._lock:
             ended = (*self._rejected.values(), *self._dropped.values())
+            # Asked after what has ended is known, of which it has then counted every one.
+            accepted = self._accepted + held()
             return Stats(
-                accepted=self._accepted,
+                accepted=accepted,
                 delivered=self._delivered,
                 rejected=dict(self._rejected),
                 dropped=dict(self._dropped),
-                pending=self._accepted - self._delivered - sum(ended),
+                pending=accepted - self._delivered - sum(ended),
                 pending_bytes=pending_bytes,
                 in_flight=in_flight,
                 requests=self._requests,

@@ -102,7 +102,7 @@ def check_indexes(batch: Batch, indexes: Iterable[int]) -> frozenset[int]:
 class Buffer(Protocol):
     """Holds events until they are delivered, rejected or dropped. Every method may be called by any thread.
 
-    Positions count the events that were ever put: the first has 0.
+    Positions count the events that were ever held: the first has 0.
     """
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class Buffer(Protocol):
 
     @property
     def position(self) -> int:
-        """How many events were ever put: the position of the next."""
+        """How many events were ever held, as the account has it: the position of the next."""
         ...
 
     @property
@@ -140,9 +140,9 @@ class Buffer(Protocol):
         ...
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
-        """Hold one more event; gives the events dropped for want of room, itself perhaps.
+        """Hold one more event; gives the events dropped for want of room.
 
-        None is dropped in vain: where no number of them would make room, the new one alone is.
+        Where it finds none itself it is the last of them, and no event that was ever held. None is dropped in vain: where no number of them would make room, the new one alone is.
 
         :param body: its JSON.
         :param key: its contact's id; events of one key are taken in the order they were put.

@@ -528,7 +528,6 @@ class Shop:
         for number in range(second * PER_SECOND, (second + 1) * PER_SECOND):
             contact = f"cust_{number % CONTACTS}"
             body = b'{"name":"x","external_id":"%b","data":{"at":%d}}' % (contact.encode(), number)
-            self.ledger.accept()
             assert not self.buffer.put(body, contact)
 
     def deliver(self):
@@ -545,7 +544,9 @@ class Shop:
         return delay
 
     def stats(self):
-        return self.ledger.snapshot(pending_bytes=self.buffer.bytes, in_flight=0, paused_seconds=0)
+        return self.ledger.snapshot(
+            held=lambda: self.buffer.position, pending_bytes=self.buffer.bytes, in_flight=0, paused_seconds=0
+        )
 
     def close(self):
         self.delivery.close()

@@ -89,7 +89,6 @@ class Stepped:
 
     def put(self, count):
         for number in range(count):
-            self.reporter.ledger.accept()
             self.buffer.put(json.dumps(tag(number)).encode(), "cust_001")
 
     def send_due(self):
@@ -536,7 +535,7 @@ def test_25_one_probe_a_minute(sandbox):
 
     assert numbers(sandbox.events()) == list(range(35))
     assert len({request["body"] for request in posts(sandbox)[:5]}) == 1
-    assert stepped.reporter.ledger.snapshot(pending_bytes=0, in_flight=0, paused_seconds=0).pending == 0
+    assert len(stepped.buffer) == 0
 
 
 @pytest.mark.parametrize("connections", [1, 4])
