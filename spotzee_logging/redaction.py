@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 from spotzee_logging.account_numbers import SHORTEST, may_hold_number, without_accounts, without_cards
 from spotzee_logging.encoding import MAX_SHALLOW, encode_event, encode_shallow, plain
@@ -24,7 +22,9 @@ ACCOUNTS: Final = "iban"
 """Two names that stand for values too, whatever their keys: those that hold such a number."""
 
 _SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
-_HOLD_NO_NUMBER: Final = frozenset({float, bool, type(None), Decimal, datetime, date, time, timedelta, UUID})
+_HOLD_NO_NUMBER: Final = frozenset({float, bool, type(None), datetime, date, time, timedelta})
+# The same by their modules and names: a program that does not use them is spared their import.
+_HOLD_NONE_EITHER: Final = frozenset({("decimal", "Decimal"), ("uuid", "UUID")})
 _MOST_CONTAINERS: Final = 1_000
 _MOST_KNOWN_KEYS: Final = 10_000
 
@@ -49,18 +49,16 @@ class Redaction:
         data, user = fields.get("data"), fields.get("user")
         own = user.get("data") if user else None
         containers = [data, own] if data and own else [data or own] if data or own else []
-        if not self._is_clean(containers):
-            fields = self._redacted_fields(fields)
-        elif len(containers) <= MAX_SHALLOW:
+        try:
+            is_clean = self._has_nothing(containers)
+        except RuntimeError:  # another thread changes what is looked at
+            is_clean = False
+        if is_clean and len(containers) <= MAX_SHALLOW:
             # So few cannot lie deep in each other: what was looked at here is not looked at again.
             return fields, encode_shallow(fields)
+        if not is_clean:
+            fields = self._redacted_fields(fields)
         return fields, encode_event(fields)
-
-    def _is_clean(self, containers: list[Any]) -> bool:
-        try:
-            return self._has_nothing(containers)
-        except RuntimeError:  # another thread changes what is looked at
-            return False
 
     def _redacted_fields(self, fields: dict[str, Any]) -> dict[str, Any]:
         redacted = dict(fields)
@@ -91,7 +89,10 @@ class Redaction:
                 elif kind is int:
                     if not -_SHORTEST_NUMBER < member < _SHORTEST_NUMBER:
                         return False
-                elif kind not in _HOLD_NO_NUMBER:
+                elif (
+                    kind not in _HOLD_NO_NUMBER
+                    and (kind.__module__, kind.__qualname__) not in _HOLD_NONE_EITHER
+                ):
                     containers.append(member)
             if len(containers) > _MOST_CONTAINERS:
                 return False
