@@ -142,7 +142,8 @@ class Buffer(Protocol):
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         """Hold one more event; gives the events dropped for want of room.
 
-        Where it finds none itself it is the last of them, and no event that was ever held. None is dropped in vain: where no number of them would make room, the new one alone is.
+        Where it finds none itself it is the last of them, and no event that was ever held. None is dropped in
+        vain: where no number of them would make room, the new one alone is.
 
         :param body: its JSON.
         :param key: its contact's id; events of one key are taken in the order they were put.
