@@ -23,6 +23,7 @@ _OWN_PLACES: Final = ("external_id", "anonymous_id", "user")
 # `taskName` from Python 3.12 on: a record may come here from a newer Python through a queue.
 _NEVER_DATA: Final = frozenset({*RESERVED_ATTRS, "taskName", TAG, RECORD_ATTRIBUTE, *_OWN_PLACES})
 
+_NONE: Final = type(None)
 
 # The same of a structlog event, with what structlog itself puts there.
 _NEVER_DATA_OF_STRUCTLOG: Final = frozenset({TAG, *_OWN_PLACES, "event", "exc_info", "stack_info"})
@@ -104,7 +105,8 @@ class EventFormatter(BaseJsonFormatter):
         fields = tag.copy() if is_common else self._tagged(record, tag)
         contact = contact_of(record)
         if contact is not NOBODY:
-            fields = without_nulls(fields)
+            if _NONE in map(type, fields.values()):  # asked in a third of the time of a copy
+                fields = without_nulls(fields)
             contact.apply_to(fields)
         check_event(fields)
         if "created_at" not in fields:
