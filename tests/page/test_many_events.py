@@ -1,31 +1,14 @@
 """100,000 events, and a page that still answers at once."""
 
+import contextlib
+
 import pytest
 import requests
-from page.conftest import event, rows
+from page.conftest import event, rows, stretches_of_work
 from playwright.sync_api import expect
 
 EVENTS = 100_000
-LONGEST_SECONDS = 0.5  # that the page may stand still; below 0.1 on an idle machine
-
-# The longest time between two frames, from now on.
-WATCH = """() => {
-    let last = performance.now();
-    window.longest = 0;
-    const frame = (now) => {
-        window.longest = Math.max(window.longest, now - last);
-        last = now;
-        requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
-}"""
-
-
-def longest_seconds(page):
-    """Give the longest time without a frame since the last call."""
-    return page.evaluate(
-        "() => { const longest = window.longest; window.longest = 0; return longest / 1000; }"
-    )
+LONGEST_SECONDS = 0.25  # that the page may work without hearing its user; below 0.1 where nothing is amiss
 
 
 @pytest.fixture
@@ -50,38 +33,46 @@ def flood(sandbox):
         yield send
 
 
-def test_the_page_stays_alive_with_100_000_events(open_page, flood):
+def test_the_page_stays_alive_with_100_000_events(chromium, open_page, flood):
     """They come, are scrolled, filtered and counted without a frozen page; older ones fall off, with a word."""
     page = open_page()
-    page.evaluate(WATCH)
-    flood(EVENTS // 100 - 1)
-    expect(page.locator("#badge-events")).to_have_text("99,900")
-    gaps = {"arriving": longest_seconds(page)}
+    longest = {}
 
-    page.keyboard.press("j")
-    expect(page.locator(".row[aria-selected=true]")).to_have_count(1)
-    page.keyboard.press("End")
-    expect(rows(page, has_text="ord_0_0")).to_have_count(0)  # a line shows no data
-    expect(page.locator(".row[aria-selected=true]")).to_have_attribute("aria-rowindex", "99900")
-    assert rows(page).count() < 60
-    gaps["scrolling"] = longest_seconds(page)
+    @contextlib.contextmanager
+    def measured(name):
+        with stretches_of_work(chromium, page) as seconds:
+            yield
+        longest[name] = max(seconds)
 
-    page.locator("[name=text]").fill("ord_500_7")
-    expect(page.locator("#shown")).to_have_text("11 of 99,900 events")
-    page.locator("[name=text]").fill("")
-    page.locator("[name=name]").fill("shipped")
-    expect(page.locator("#shown")).to_have_text("24,975 of 99,900 events")
-    page.locator("[name=name]").fill("")
-    gaps["filtering"] = longest_seconds(page)
+    with measured("arriving"):
+        flood(EVENTS // 100 - 1)
+        expect(page.locator("#badge-events")).to_have_text("99,900")
 
-    flood(4, first=EVENTS // 100)
-    expect(page.locator("#notice")).to_contain_text("300 older events have fallen off")
-    expect(page.locator("#badge-events")).to_have_text("100,000")
-    gaps["falling off"] = longest_seconds(page)
+    with measured("scrolling"):
+        page.keyboard.press("j")
+        expect(page.locator(".row[aria-selected=true]")).to_have_count(1)
+        page.keyboard.press("End")
+        expect(rows(page, has_text="ord_0_0")).to_have_count(0)  # a line shows no data
+        expect(page.locator(".row[aria-selected=true]")).to_have_attribute("aria-rowindex", "99900")
+        assert rows(page).count() < 60
 
-    page.reload()
-    page.evaluate(WATCH)
-    expect(page.locator("#badge-events")).to_have_text("100,000")
-    gaps["opening"] = longest_seconds(page)
-    print({name: round(seconds, 3) for name, seconds in gaps.items()})
-    assert max(gaps.values()) < LONGEST_SECONDS, gaps
+    with measured("filtering"):
+        page.locator("[name=text]").fill("ord_500_7")
+        expect(page.locator("#shown")).to_have_text("11 of 99,900 events")
+        page.locator("[name=text]").fill("")
+        page.locator("[name=name]").fill("shipped")
+        expect(page.locator("#shown")).to_have_text("24,975 of 99,900 events")
+        page.locator("[name=name]").fill("")
+        expect(page.locator("#shown")).to_have_text("99,900 events")
+
+    with measured("falling off"):
+        flood(4, first=EVENTS // 100)
+        expect(page.locator("#notice")).to_contain_text("300 older events have fallen off")
+        expect(page.locator("#badge-events")).to_have_text("100,000")
+
+    with measured("opening"):
+        page.reload()
+        expect(page.locator("#badge-events")).to_have_text("100,000")
+
+    print({name: round(seconds, 3) for name, seconds in longest.items()})
+    assert max(longest.values()) < LONGEST_SECONDS, longest

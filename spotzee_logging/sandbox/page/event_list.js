@@ -111,6 +111,8 @@ export class EventList {
   #show(line, index, last, height) {
     line.hidden = index >= last;
     if (line.hidden) {
+      // Or two elements would have the id that names the active one.
+      for (const name of ["id", "aria-selected", "aria-rowindex"]) line.removeAttribute(name);
       line.row = null;
       return;
     }
