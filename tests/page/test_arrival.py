@@ -1,10 +1,11 @@
 """Events appear as they arrive, each with what became of it."""
 
+import json
 import re
-import threading
+import socket
+import urllib.parse
 
-import requests
-from page.conftest import event, open_row, rows
+from page.conftest import event, next_frame, open_row, rows
 from playwright.sync_api import expect
 
 from spotzee_logging.sandbox import Sandbox
@@ -29,7 +30,7 @@ def test_an_empty_page_gives_a_program_that_sends_a_first_event(open_page, run_p
     """What stands on the empty page runs as it stands, and its event takes the text's place."""
     page = open_page()
     expect(page.locator("#empty")).to_contain_text("Waiting for the first event")
-    run_python(page.locator("#program").inner_text())
+    run_python(page.locator("#program").inner_text(), SPOTZEE_BASE_URL=None, SPOTZEE_API_KEY=None)
 
     expect(rows(page, has_text="said_hello")).to_contain_text("accepted")
     expect(page.locator("#empty")).to_be_hidden()
@@ -54,22 +55,16 @@ def test_a_request_that_waits_is_shown_waiting_then_with_its_answer(open_page, p
     """A hanging server is seen as such; when the client gives up, the event has no answer."""
     sandbox.faults([{"hang": True}])
     page = open_page()
-    with requests.Session() as session:
-        thread = threading.Thread(target=hang, args=(session, sandbox.url))
-        thread.start()
+    body = json.dumps([event()])
+    address = urllib.parse.urlsplit(sandbox.url)
+    with socket.create_connection((address.hostname, address.port)) as client:
+        client.sendall(
+            f"POST {address.path}/events HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer sk_1\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
         expect(rows(page)).to_contain_text("… waiting")
-        thread.join(10)
 
     expect(rows(page)).to_contain_text("∅ no answer")
-
-
-def hang(session, url):
-    try:
-        session.post(
-            f"{url}/events", json=[event()], headers={"Authorization": "Bearer sk_1"}, timeout=(5, 1.5)
-        )
-    except requests.Timeout:
-        pass
 
 
 def test_every_attempt_is_a_line_and_they_lead_to_each_other(open_page, post, sandbox):
@@ -152,6 +147,7 @@ def test_what_is_read_stays_in_its_place(open_page, post):
     page = open_page()
     expect(page.locator("#badge-events")).to_have_text("200")
     expect(page.locator("#count-cards li")).to_have_count(24)  # which stand above the list
+    next_frame(page)  # in which the list gets its height
     page.locator("#scroll").evaluate("(scroll) => { scroll.scrollTop = 1400; }")
     line = rows(page, has_text="old_45").first
     before = line.bounding_box()["y"]
@@ -160,4 +156,5 @@ def test_what_is_read_stays_in_its_place(open_page, post):
 
     expect(rows(page, has_text="old_45").first).to_be_visible()
     page.wait_for_function("() => document.querySelector('#scroll').scrollTop === 1680")
+    next_frame(page)
     assert abs(rows(page, has_text="old_45").first.bounding_box()["y"] - before) < 2

@@ -51,16 +51,21 @@ def test_a_verdict_is_chosen_and_holds_for_what_comes(page, post):
 
 def test_a_row_joins_and_leaves_as_its_verdict_changes(page, post, sandbox):
     """Filtered by `waiting`, an event is there while it waits and goes when it is answered."""
-    sandbox.faults([{"delay": 1.5}])
+    sandbox.faults([{"hang": True}])
     page.locator("[name=verdict]").select_option("waiting")
     expect(rows(page)).to_have_count(0)
     page.evaluate(
-        '(url) => void fetch(url, {method: \'POST\', body: \'[{"name": "slow", "external_id": "c"}]\','
-        " headers: {Authorization: 'Bearer sk_1', 'Content-Type': 'application/json'}})",
+        """(url) => {
+            window.client = new AbortController();
+            const headers = {Authorization: 'Bearer sk_1', 'Content-Type': 'application/json'};
+            const body = '[{"name": "slow", "external_id": "c"}]';
+            fetch(url, {method: 'POST', body, headers, signal: window.client.signal}).catch(() => {});
+        }""",
         f"{sandbox.url}/events",
     )
-
     expect(rows(page)).to_contain_text("slow")
+    page.evaluate("window.client.abort()")
+
     expect(rows(page)).to_have_count(0)
 
 

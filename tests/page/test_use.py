@@ -161,6 +161,7 @@ def test_verdicts_do_not_depend_on_colour(open_page, post):
     post(event("good"))
     post(event("held"), {"name": "bad"})
     page = open_page()
+    expect(rows(page)).to_have_count(3)
 
     assert sorted(rows(page).locator(".verdict").all_inner_texts()) == [
         "↩ held back · 422",
