@@ -375,6 +375,14 @@ def refused_url():
         return f"http://127.0.0.1:{unused.getsockname()[1]}/api/client"
 
 
+def test_what_dict_config_hides_is_told(doctor):
+    """dictConfig says no more than which handler it could not make: the setting that is wrong stands beside it."""
+    done = doctor(DICT_CONFIG, SPOTZEE_API_KEY="")
+
+    assert "shop cannot be loaded: api_key is missing" in words_of(done, "logging")
+    assert len(done.wrong["logging"]) == 1
+
+
 def test_a_host_that_is_not_found(doctor):
     """A misspelt base URL is a name that DNS does not know."""
     done = doctor(SPOTZEE_BASE_URL="https://api.spotzee.invalid/api/client")
@@ -490,30 +498,227 @@ def test_a_function_that_configures_logging_is_called(doctor):
     assert doctor(None, "--import", "shop:configure").wrong == {}
 
 
-DJANGO = """
-import logging, logging.config, os, importlib
+# A Django project
 
-def setup():
-    settings = importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
-    logging.config.dictConfig(settings.LOGGING)
-"""
+DJANGO_LOGGING = """{
+    "version": 1, "disable_existing_loggers": False,
+    "filters": {"contact": {"()": "spotzee_logging.ContactFilter"}},
+    "handlers": {"spotzee": {"class": "spotzee_logging.SpotzeeHandler"}},
+    "loggers": {"orders": {"level": "INFO"}},
+    "root": {"level": "INFO", "handlers": ["spotzee"]},
+}"""
+DJANGO_SETTINGS = """
+import orders.prices  # before logging is configured, as a settings module may
+
+SECRET_KEY = "x"
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "orders"]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "spotzee_logging.contrib.django.contact_middleware",
+]
+ROOT_URLCONF = "site_of_shop.urls"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+LOGGING = """
+DJANGO_PROJECT = {
+    "site_of_shop/__init__.py": "",
+    "site_of_shop/settings.py": DJANGO_SETTINGS + DJANGO_LOGGING,
+    "site_of_shop/urls.py": """
+from django.urls import include, path
+
+urlpatterns = [path("orders/", include("orders.urls"))]
+""",
+    "orders/__init__.py": "",
+    "orders/prices.py": "import logging\n\nlogger = logging.getLogger(__name__)\n",
+    "orders/models.py": """
+from django.db import models
 
 
-def test_djangos_settings(doctor, tmp_path):
-    """--django configures logging as Django does, by LOGGING of the settings that are named."""
-    if "django" in sys.modules or (tmp_path / "django.py").exists():
-        pytest.skip("the real one is there")
-    (tmp_path / "django.py").write_text(DJANGO)
-    settings = DICT_CONFIG.replace("logging.config.dictConfig(", "LOGGING = (").replace('"INFO"', '"ERROR"')
-    (tmp_path / "site_settings.py").write_text(settings)
+class Order(models.Model):
+    number = models.IntegerField()
+""",
+    "orders/urls.py": """
+from django.urls import path
+from orders import views
 
-    assert "ERROR" in words_of(doctor(None, "--django", "site_settings"), "levels")
-    (tmp_path / "site_settings.py").write_text(settings.replace('"ERROR"', '"INFO"'))
-    assert doctor(None, "--django", "site_settings").wrong == {}
+urlpatterns = [path("place/<int:number>", views.place)]
+""",
+    "orders/views.py": """
+import logging
+
+from django.http import HttpResponse
+
+logger = logging.getLogger(__name__)
 
 
-def test_settings_of_no_django(doctor):
-    """Without Django it says so."""
-    done = doctor(None, "--django", "nowhere.settings", PYTHONPATH=os.environ.get("PYTHONPATH", ""))
+def place(request, number):
+    logger.info("order placed", extra={"spotzee_event": "order_placed", "number": number})
+    return HttpResponse("placed")
+""",
+}
 
-    assert "cannot be loaded" in words_of(done, "logging")
+
+@pytest.fixture
+def django_project(tmp_path):
+    """Writes a project of Django's, of one app, whose settings and views are changed as told."""
+
+    def write(logging=(), views=(), urls=()):
+        changes = {
+            "site_of_shop/settings.py": logging,
+            "orders/views.py": views,
+            "site_of_shop/urls.py": urls,
+        }
+        for name, source in DJANGO_PROJECT.items():
+            for old, new in changes.get(name, ()):
+                assert old in source
+                source = source.replace(old, new)
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(source)
+
+    return write
+
+
+def test_django_a_good_project_is_well(doctor, django_project, sandbox):
+    """Settings, apps and URLs are loaded by Django itself; that a view's tag has no id is the middleware's part."""
+    django_project()
+
+    done = doctor(None, "--django", "site_of_shop.settings")
+
+    assert done.wrong == {}
+    assert done.facts["logging"] == ["SpotzeeHandler on logger 'root'"]
+    assert sandbox.events() == []
+
+
+DJANGO_FAULTS = {
+    "disable_existing_loggers": (
+        [(' "disable_existing_loggers": False,', ""), ('"loggers": {"orders": {"level": "INFO"}},', "")],
+        "disabled",
+        "logger 'orders.prices' was disabled, as dictConfig",
+    ),
+    "propagate": (
+        [('{"orders": {', '{"orders": {"propagate": False, ')],
+        "propagation",
+        "logger 'orders' has propagate=False, and no SpotzeeHandler is on it",
+    ),
+    "root left at WARNING": (
+        [('"root": {"level": "INFO", ', '"root": {'), ('"loggers": {"orders": {"level": "INFO"}},', "")],
+        "levels",
+        "logger 'root' is at WARNING and drops logger.info",
+    ),
+    "app at ERROR": (
+        [('{"orders": {"level": "INFO"', '{"orders": {"level": "ERROR"')],
+        "levels",
+        "logger 'orders' is at ERROR and drops logger.info",
+    ),
+    "handler at WARNING": (
+        [('spotzee_logging.SpotzeeHandler"', 'spotzee_logging.SpotzeeHandler", "level": "WARNING"')],
+        "levels",
+        "a SpotzeeHandler is at WARNING",
+    ),
+    "handler on app and root": (
+        [('{"orders": {', '{"orders": {"handlers": ["spotzee"], ')],
+        "twice",
+        "logger 'orders' reaches the same SpotzeeHandler more than once",
+    ),
+    "two handlers for one key": (
+        [
+            ('"handlers": {', '"handlers": {"second": {"class": "spotzee_logging.SpotzeeHandler"}, '),
+            ('"handlers": ["spotzee"]', '"handlers": ["spotzee", "second"]'),
+        ],
+        "twice",
+        "reaches 2 SpotzeeHandlers with the same key",
+    ),
+    "filter for production": (
+        [
+            ('"filters": {', '"filters": {"debug": {"()": "django.utils.log.RequireDebugTrue"}, '),
+            ('spotzee_logging.SpotzeeHandler"', 'spotzee_logging.SpotzeeHandler", "filters": ["debug"]'),
+        ],
+        "filters",
+        "a filter of a SpotzeeHandler (RequireDebugTrue) drops a tagged line at INFO",
+    ),
+    "no handler": (
+        [('"handlers": ["spotzee"]', '"handlers": []')],
+        "logging",
+        "name it among the handlers of the root logger too",
+    ),
+    "no handler at all": (
+        [("spotzee_logging.SpotzeeHandler", "logging.StreamHandler")],
+        "logging",
+        "there is no SpotzeeHandler",
+    ),
+    "a setting that is refused": (
+        [('spotzee_logging.SpotzeeHandler"', 'spotzee_logging.SpotzeeHandler", "capacity": 0')],
+        "logging",
+        "site_of_shop.settings cannot be loaded: capacity",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DJANGO_FAULTS)
+def test_django_each_planted_fault_is_named_alone(doctor, django_project, what):
+    """What LOGGING swallows, or doubles, is named with its remedy, and as one fault."""
+    changes, name, words = DJANGO_FAULTS[what]
+    django_project(logging=changes)
+
+    done = doctor(None, "--django", "site_of_shop.settings")
+
+    assert words in words_of(done, name)
+    assert {each: len(found) for each, found in done.wrong.items()} == {name: 1}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="dictConfig makes QueueHandlers from Python 3.12 on")
+def test_django_a_queue_keeps_the_contact_by_its_filter(doctor, django_project):
+    """A QueueHandler of LOGGING leaves who is acting behind, unless it has the ContactFilter."""
+    queue = '"queue": {"class": "logging.handlers.QueueHandler", "handlers": ["spotzee"]%s}, "spotzee": {'
+    through = (
+        '"root": {"level": "INFO", "handlers": ["spotzee"]',
+        '"root": {"level": "INFO", "handlers": ["queue"]',
+    )
+
+    django_project(logging=[('"spotzee": {', queue % ""), through])
+    assert "a QueueHandler has no ContactFilter" in words_of(
+        doctor(None, "--django", "site_of_shop.settings"), "contacts"
+    )
+    django_project(logging=[('"spotzee": {', queue % ', "filters": ["contact"]'), through])
+    assert doctor(None, "--django", "site_of_shop.settings").wrong == {}
+
+
+def test_django_a_bad_tag_of_a_view_is_named(doctor, django_project):
+    """Views are loaded with the URLs: a tag that breaks a rule is told with its file and line."""
+    django_project(views=[('"number": number', '"external_id": 42')])
+
+    done = doctor(None, "--django", "site_of_shop.settings")
+
+    line = DJANGO_PROJECT["orders/views.py"].splitlines().index("def place(request, number):") + 2
+    assert (
+        f"{os.path.join('orders', 'views.py')}:{line}: event 'order_placed': external_id must be"
+        in words_of(done, "tags")
+    )
+
+
+def test_django_urls_that_do_not_load_are_told_and_the_rest_is_looked_at(doctor, django_project):
+    """A project in the midst of a change still hears what is wrong with its logging."""
+    django_project(
+        logging=[('{"orders": {"level": "INFO"', '{"orders": {"level": "ERROR"')],
+        urls=[("orders.urls", "orders.gone")],
+    )
+
+    done = doctor(None, "--django", "site_of_shop.settings")
+
+    assert "site_of_shop.settings cannot be loaded: ModuleNotFoundError" in words_of(done, "logging")
+    assert "logger 'orders' is at ERROR" in words_of(done, "levels")
+
+
+def test_without_django_it_says_so(without_modules, tmp_path):
+    """In a Python that has no Django, which is the wrong one, it says what to do."""
+    done = without_modules(["django"], "doctor", "--django", "site_of_shop.settings")
+
+    assert "Django is not installed here: run this with the program's own Python" in done.stdout
+    assert done.returncode == 1
+
+
+def test_settings_that_are_not_there(doctor):
+    """A name of settings that cannot be imported is told, not raised."""
+    done = doctor(None, "--django", "nowhere.settings")
+
+    assert "nowhere.settings cannot be loaded: ModuleNotFoundError" in words_of(done, "logging")

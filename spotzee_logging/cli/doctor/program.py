@@ -112,10 +112,21 @@ def _failure(load_it: object, name: str) -> str:
         return f"{name} ends the process when it is loaded (exit code {ending.code})"
     if failure is None:
         return ""
-    kind = type(failure).__name__
-    return (
-        f"{name} cannot be loaded: {failure if isinstance(failure, SpotzeeError) else f'{kind}: {failure}'}"
-    )
+    return f"{name} cannot be loaded: {_told(failure)}"
+
+
+def _told(failure: BaseException) -> str:
+    """What happened; dictConfig hides what was wrong with a handler behind an error of its own."""
+    errors = list(_with_causes(failure))
+    ours = next((error for error in errors if isinstance(error, SpotzeeError)), None)
+    return str(ours) if ours else ": ".join(f"{type(error).__name__}: {error}" for error in errors)
+
+
+def _with_causes(failure: BaseException) -> Iterator[BaseException]:
+    error: BaseException | None = failure
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _import(name: str) -> None:
@@ -132,6 +143,10 @@ def _set_up_django(settings_module: str) -> None:
     except ImportError as error:
         raise SpotzeeError("Django is not installed here: run this with the program's own Python") from error
     django.setup()
+    # Most events are logged by views, and these come with the URLs: `manage.py check` loads as much.
+    urls = getattr(importlib.import_module("django.conf").settings, "ROOT_URLCONF", None)
+    if urls is not None:
+        importlib.import_module(urls)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,11 @@ class Sources:
         """Whether one of these names stands anywhere in them."""
         return any(_name(node) in names for _, tree in self.trees for node in ast.walk(tree))
 
+    def lean_on(self, modules: tuple[str, ...]) -> bool:
+        """Whether they import one of these, or name what is in it in a text, as Django's settings do."""
+        texts = (text for _, tree in self.trees for node in ast.walk(tree) for text in _module_names(node))
+        return any(text.startswith(modules) for text in texts)
+
 
 def _trees(modules: Sequence[ModuleType]) -> Iterator[tuple[str, ast.Module]]:
     for module in modules:
@@ -36,3 +41,11 @@ def _name(node: ast.AST) -> str:
     if isinstance(node, ast.Name):
         return node.id
     return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _module_names(node: ast.AST) -> Sequence[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []

@@ -19,6 +19,10 @@ from spotzee_logging.silence import Silence, names
 
 _MEMORY_OR_QUEUE: Final = (logging.handlers.QueueHandler, logging.handlers.MemoryHandler)
 
+_REMEDY_OF_FAILURE: Final = (
+    "Set that right first, or name what configures logging alone, as in shop.logs or shop.logs:configure."
+)
+
 
 def _routes_of(examined: Examined) -> Routes | None:
     """Of a program that was loaded; None where there is none to look at."""
@@ -33,12 +37,15 @@ def handlers(examined: Examined) -> Iterator[Finding]:
         yield Finding("not looked at: name the program's with --import MODULE or --django SETTINGS")
         return
     if loaded.failure:
-        yield Finding(loaded.failure, "Name what configures logging, as in shop.logs or shop.logs:configure.")
+        yield Finding(loaded.failure, _REMEDY_OF_FAILURE)
     routes = _routes_of(examined)
     if routes is None or not routes.doors:
+        if loaded.failure:
+            return
         yield Finding(
             "no SpotzeeHandler is on any logger" if loaded.handlers else "there is no SpotzeeHandler",
-            "Add one, as in logging.basicConfig(handlers=[SpotzeeHandler()]), or --import what does.",
+            "Add one, as in logging.basicConfig(handlers=[SpotzeeHandler()]), or --import what does. In dictConfig, "
+            "and so in Django's LOGGING, name it among the handlers of the root logger too.",
         )
         return
     for door in routes.doors:
@@ -131,7 +138,7 @@ def twice(examined: Examined) -> Iterator[Finding]:
     if routes is None:
         return
     told: set[tuple[int, ...]] = set()
-    for logger in routes.program.loggers:
+    for logger in sorted(routes.program.loggers, key=_depth):  # those below it have it from the first
         ends = routes.ends_of_logger(logger)
         identity = tuple(sorted(map(id, ends)))
         if identity in told:
@@ -149,6 +156,10 @@ def twice(examined: Examined) -> Iterator[Finding]:
                 "each event is sent as often.",
                 "Leave one, on the root logger.",
             )
+
+
+def _depth(logger: logging.Logger) -> int:
+    return 0 if logger is logging.root else 1 + logger.name.count(".")
 
 
 def _for_one_key(loaded: Program, ends: Sequence[Any]) -> bool:

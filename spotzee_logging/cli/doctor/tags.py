@@ -27,6 +27,9 @@ _GOOD: Final[Mapping[str, Any]] = {
 
 _UNKNOWN: Final = object()
 _BINDERS: Final = frozenset({"contact", "bind_contact", "ContactFilter"})
+_BINDING_MODULES: Final = tuple(
+    f"spotzee_logging.contrib.{name}" for name in ("asgi", "celery", "django", "flask")
+)
 """A program that has one of these may bind who is acting: a tag without an id is none of the bad then."""
 
 _REMEDY: Final = "Set the tag right there: docs/events.md lists the fields."
@@ -39,7 +42,7 @@ def bad_tags(examined: Examined) -> Iterator[Finding]:
     for rejected in examined.program.rejected:
         yield Finding(f"while it was loaded: {rejected}", _REMEDY)
     sources = examined.program.sources
-    binds = sources.mention(_BINDERS)
+    binds = sources.mention(_BINDERS) or sources.lean_on(_BINDING_MODULES)
     for place, tree in sources.trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Dict) and TAG in (literals := _literals(node)):
