@@ -95,7 +95,10 @@ class LazyContact(Contact):
 
     # By identity: asgiref compares all context variables where it carries them between threads, and would find the
     # contact, with the session's query, in requests that log nothing.
-    __eq__ = object.__eq__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     __hash__ = object.__hash__
 
     # Nobody may set a frozen field: that these three are properties is seen by a type checker alone.

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from spotzee_logging import late, lifecycle
 from spotzee_logging.buffers.base import Buffer
@@ -23,6 +23,11 @@ from spotzee_logging.reporting import Reporter
 from spotzee_logging.settings import ApiKey, OnError, Settings, validated
 from spotzee_logging.silence import reason_for
 from spotzee_logging.stats import Ledger, Stats
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from spotzee_logging.setting_types import GivenSettings
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
 _TRANSPORT: Final = ("urllib3", "requests")
@@ -56,7 +61,7 @@ class SpotzeeHandler(logging.Handler):
         *,
         level: int | str = logging.NOTSET,
         buffer: Buffer | None = None,
-        **settings: Any,
+        **settings: Unpack[GivenSettings],
     ) -> None:
         # First: a handler that cannot be must not get into logging's list of handlers.
         self._settings = valid = Settings.from_env(api_key=api_key, **settings)

@@ -22,8 +22,8 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 ApiKey = str | Callable[[], str]
-BeforeSend = Callable[[Event], "Event | None"]
-OnError = Callable[["Event | None", SpotzeeError], None]
+BeforeSend = Callable[[Event], Event | None]
+OnError = Callable[[Event | None, SpotzeeError], None]
 Session = Any
 """A `requests.Session` or a function that gives one; requests itself is imported with the first batch."""
 

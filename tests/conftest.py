@@ -23,7 +23,7 @@ VALIDATOR = jsonschema.Draft202012Validator(
 
 # Each runs in an environment of tox's own, of the same name, which sets the variable to the folder's name: they
 # need what the others have not installed, or take longer.
-OF_THEIR_OWN = {"packaging", "page", "servers", "soak"}
+OF_THEIR_OWN = {"packaging", "page", "servers", "soak", "typing"}
 collect_ignore = sorted(OF_THEIR_OWN - {os.environ.get("WITH_TESTS_OF")})
 
 

@@ -33,6 +33,7 @@ LINES = [
     ["reporting", "redaction"],
     ["encoding"],
     ["contact"],
+    ["setting_types"],
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
     ["event"],
     ["silence"],

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 import traceback
+import typing
 
 import pytest
 
-from spotzee_logging import Settings
+from spotzee_logging import Settings, setting_types
 from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.settings import ROWS, env_variable
 
@@ -558,3 +559,13 @@ def test_a_bad_environment_does_not_hurt_the_import(tmp_path):
     )
 
     assert done.stdout == "SPOTZEE_CAPACITY\n"
+
+
+def test_a_type_checker_knows_every_setting():
+    """What an editor offers for `SpotzeeHandler(...)` is the table, and where there is a choice, its words."""
+    hints = typing.get_type_hints(setting_types.GivenSettings)
+
+    assert list(hints) == [name for name in ROWS if name != "api_key"]
+    for name, hint in hints.items():
+        if typing.get_origin(hint) is typing.Literal:
+            assert typing.get_args(hint) == ROWS[name].choices

@@ -83,8 +83,8 @@ def mismatches(logged: Iterable[str], arrived: Iterable[str]) -> list[str]:
 def _open_shop(url: str) -> tuple[Shop, Stats]:
     # Every setting is given, so that none is looked up in the environment of whoever tries this.
     settings: dict[str, Any] = {row["name"]: row["default"] for row in Settings.table()}
-    settings |= {"base_url": url, "shutdown_timeout_seconds": _SHUTDOWN_TIMEOUT_SECONDS}
-    handler = SpotzeeHandler(**{**settings, "api_key": _DEMO_KEY})
+    settings |= {"base_url": url, "shutdown_timeout_seconds": _SHUTDOWN_TIMEOUT_SECONDS, "api_key": _DEMO_KEY}
+    handler = SpotzeeHandler(**settings)
     LOGGER.addHandler(handler)
     shop = Shop()
     try:

@@ -34,11 +34,13 @@ class Relay:
     def __init__(self, file: str, settings: Mapping[str, Any]) -> None:
         self._rejections = 0
         self._buffer = SqliteBuffer(file, max_bytes=_UNBOUNDED_BYTES)
-        self._handler = SpotzeeHandler(
-            **{**settings, "client_type": "cli", "disabled": False},
-            buffer=self._buffer,
-            on_error=self._on_error,
-        )
+        given: dict[str, Any] = {
+            **settings,
+            "client_type": "cli",
+            "disabled": False,
+            "on_error": self._on_error,
+        }
+        self._handler = SpotzeeHandler(**given, buffer=self._buffer)
 
     def run(self, timeout_seconds: float) -> dict[str, int]:
         """Deliver for so long at most; how many events were delivered, rejected and left."""

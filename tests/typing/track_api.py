@@ -163,7 +163,7 @@ Order(1)  # type: ignore[arg-type]
 
 @contextmanager
 @track("held", external_id="c")
-def hold() -> Iterator[int]:
+def hold() -> Generator[int, None, None]:
     yield 1
 
 
