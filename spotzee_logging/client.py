@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -103,7 +104,7 @@ class ApiClient:
                 stream=True,  # so that no more is read than MAX_ANSWER_BYTES
             ) as response:
                 # A server that repeats the key must not bring it into our log lines.
-                body = _read_body(response).replace(key.encode(), b"(the key)")
+                body = _read_body(response, self._timeouts[1]).replace(key.encode(), b"(the key)")
                 return outcome_of(response.status_code, response.headers, body)
         except (requests.RequestException, HTTPError, OSError) as error:
             return Outcome(None, _cause(error))
@@ -149,17 +150,27 @@ def _within(seconds: float, connect_seconds: float, read_seconds: float) -> Any:
     return Timeout(seconds, connect_seconds, read_seconds)
 
 
-def _read_body(response: requests.Response) -> bytes:
+def _read_body(response: requests.Response, most_seconds: float) -> bytes:
     """The answer's body, cut; none where it is not packed as it says: the status has the word then.
 
-    A proxy that mangles every 200 would otherwise have a batch that was taken sent again for ever.
+    A proxy that mangles every 200 would otherwise have a batch that was taken sent again for ever. Raises as requests
+    does where a server that is never silent for long drips it for longer than `most_seconds`.
     """
-    from urllib3.exceptions import DecodeError  # noqa: PLC0415  see ApiClient
+    from requests import ReadTimeout  # noqa: PLC0415  see ApiClient
+    from urllib3.exceptions import DecodeError  # noqa: PLC0415
 
+    read = getattr(response.raw, "read1", response.raw.read)  # urllib3 1.26 has none, and no bound then
+    deadline = time.monotonic() + most_seconds
+    pieces, room = [], MAX_ANSWER_BYTES
     try:
-        return cast("bytes", response.raw.read(MAX_ANSWER_BYTES, decode_content=True))
+        while room and (piece := read(room, decode_content=True)):
+            if time.monotonic() > deadline:
+                raise ReadTimeout("the answer's body took too long")
+            pieces.append(piece[:room])
+            room -= len(pieces[-1])
     except DecodeError:
         return b""
+    return b"".join(pieces)
 
 
 def _own_session(settings: Settings) -> requests.Session:

@@ -705,6 +705,26 @@ def test_26_trouble_on_the_wire(sandbox, make_handler, make_logger, trouble):
     assert stats.last_error
 
 
+def test_26_a_body_that_drips(sandbox, make_handler, make_logger):
+    """A server that sends a byte whenever the patience ends holds a connection for one timeout, and not for days."""
+
+    def drip(connection):
+        read_message(connection)
+        connection.sendall(b"HTTP/1.1 503 X\r\nContent-Length: 10000\r\n\r\n")
+        ends = threading.Event()
+        with contextlib.suppress(OSError):
+            while not ends.wait(0.1):
+                connection.sendall(b"x")
+
+    with Wire(pass_to(port_of(sandbox.url)), drip) as wire:
+        handler = make_handler(base_url=wire.url(), read_timeout_seconds=0.5)
+        log(make_logger(handler), 3)
+        assert handler.flush(30)
+
+    assert len(sandbox.events()) == 3
+    assert "ReadTimeout" in handler.stats().last_error
+
+
 ACCEPTED_ALL_THE_SAME = {
     "204 with a body": http(204, b"{}"),
     "204 that says it has one": b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
