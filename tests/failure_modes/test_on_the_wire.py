@@ -762,15 +762,18 @@ def test_26_a_success_with_an_odd_body(sandbox, make_handler, make_logger, answe
 
 def test_26_at_most_64_kib_of_a_huge_body_are_read(make_handler, make_logger):
     """A server that goes on for ever keeps neither the thread nor memory: the rest is left where it is."""
-    sent = []
+    sent, has_ended = [], threading.Event()
 
     def pour(connection):
         read_message(connection)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
         connection.sendall(b"HTTP/1.1 418 X\r\nContent-Length: 1000000000\r\n\r\n")
         sent.append(0)
-        while True:
-            sent[0] += connection.send(b"x" * 16 * 1024)
+        try:
+            while True:
+                sent[0] += connection.send(b"x" * 16 * 1024)
+        finally:
+            has_ended.set()
 
     with Wire(pour) as wire:
         handler = make_handler(base_url=wire.url())
@@ -778,6 +781,7 @@ def test_26_at_most_64_kib_of_a_huge_body_are_read(make_handler, make_logger):
         assert handler.flush(20)
 
         assert handler.stats().rejected == {"http_418": 1}
+    assert has_ended.wait(20)
     # What the system's own buffers took besides was never read by us.
     assert MAX_ANSWER_BYTES <= sent[0] < MAX_ANSWER_BYTES + 16 * 1024 * 1024
 
