@@ -226,3 +226,32 @@ class Buffer(Protocol):
     def close(self) -> None:
         """Free what the buffer uses beside memory."""
         ...
+
+
+class KeptNowhere:
+    """The contract's word on a place on disk, for buffers that have none: their events end with the process."""
+
+    @property
+    def place(self) -> str:
+        return ""
+
+    @property
+    def has_company(self) -> bool:
+        return False
+
+    def tend(self, *, is_idle: bool = False) -> Tidings:  # noqa: ARG002
+        """Nothing needs it."""
+        return Tidings()
+
+    def keep(self) -> int:
+        """No other process can deliver them."""
+        return 0
+
+    def before_fork(self) -> None:
+        """Nothing is open."""
+
+    def after_fork(self) -> None:
+        """Nothing was closed."""
+
+    def close(self) -> None:
+        """Nothing to free: the events are the process's own memory."""

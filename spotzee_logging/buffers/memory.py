@@ -13,7 +13,7 @@ from spotzee_logging.buffers.base import (
     NO_VERDICT,
     Batch,
     Body,
-    Tidings,
+    KeptNowhere,
     Verdict,
     check_groups,
     check_indexes,
@@ -38,7 +38,7 @@ class _Held(NamedTuple):
     body: Body
 
 
-class MemoryBuffer:
+class MemoryBuffer(KeptNowhere):
     """Holds events in memory; see `Buffer` for the contract.
 
     :param max_bytes: the most that all events held may take, as JSON.
@@ -168,30 +168,6 @@ class MemoryBuffer:
             self._taken.clear()
             self._free(held)
             return held
-
-    @property
-    def place(self) -> str:
-        return ""
-
-    @property
-    def has_company(self) -> bool:
-        return False
-
-    def tend(self, *, is_idle: bool = False) -> Tidings:  # noqa: ARG002
-        return Tidings()
-
-    def keep(self) -> int:
-        """Memory ends with the process."""
-        return 0
-
-    def before_fork(self) -> None:
-        """Memory may cross a fork."""
-
-    def after_fork(self) -> None:
-        """Nothing was closed."""
-
-    def close(self) -> None:
-        """Nothing to free: the events are the process's own memory."""
 
     def _sealed(self) -> Iterator[Batch]:
         return itertools.chain(self._released, self._taken)

@@ -10,7 +10,7 @@ from spotzee_logging.buffers.base import (
     NO_VERDICT,
     Batch,
     Body,
-    Tidings,
+    KeptNowhere,
     Verdict,
     check_groups,
     check_indexes,
@@ -18,7 +18,7 @@ from spotzee_logging.buffers.base import (
 from spotzee_logging.cli.replay.reading import part_of
 
 
-class Parts:
+class Parts(KeptNowhere):
     """Holds one sealed batch at a time, and keeps the contract of `Buffer`, so that the delivery serves it.
 
     A part's key is derived from its batch's. What becomes of parts is noted, for a journal. Where one waits by
@@ -125,26 +125,6 @@ class Parts:
         self._take_apart(batch, [kept])
         return [batch.events[index] for index in sorted(leaving)]
 
-    @property
-    def place(self) -> str:
-        return ""
-
-    @property
-    def has_company(self) -> bool:
-        return False
-
-    def tend(self, *, is_idle: bool = False) -> Tidings:  # noqa: ARG002
-        return Tidings()
-
-    def keep(self) -> int:
-        return 0
-
-    def before_fork(self) -> None:
-        """A command does not fork."""
-
-    def after_fork(self) -> None:
-        """A command does not fork."""
-
     def abandon(self) -> Sequence[Body]:
         held = [body for batch in self._sealed() for body in batch.events]
         self.begin_anew()
@@ -153,9 +133,6 @@ class Parts:
     def begin_anew(self) -> None:
         self._waiting.clear()
         self._taken = None
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def _sealed(self) -> Iterator[Batch]:
         if self._taken is not None:
