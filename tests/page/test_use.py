@@ -112,6 +112,7 @@ def test_on_a_phone_everything_is_within_reach(open_page, post):
         event("a_rather_long_name_of_an_event_placed", "cust_with_a_long_id_0001", data={"k" * 60: "v" * 300})
     )
     post({"name": "bad"}, key="key-of-a-batch-0001")
+    post(event("changing", data={"total": 1}), event("changing", data={"total": "1"}))
     page = open_page(**PHONE)
     row = rows(page, has_text="a_rather_long")
     for part in ("name", "contact", "verdict", "time"):
@@ -121,6 +122,11 @@ def test_on_a_phone_everything_is_within_reach(open_page, post):
     for tab in ("Catalogue", "Contacts", "Faults", "Events"):
         open_tab(page, tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+    warning = open_tab(page, "Catalogue").locator("td .warning")
+    expect(warning).to_contain_text("changes its type")
+    box = warning.bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 360
+    open_tab(page, "Events")
     row.tap()
     expect(page.locator("#detail")).to_be_visible()
     assert page.locator("#detail").bounding_box() == {"x": 0, "y": 0, "width": 360, "height": 740}

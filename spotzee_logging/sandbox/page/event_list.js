@@ -130,6 +130,7 @@ export class EventList {
       cell.textContent = texts[place];
     });
     line.cells[1].classList.toggle("none", row.name === null);
+    line.cells[4].title = texts[4]; // the one whose end tells what the matter is
   }
 
   #clicked(event) {
