@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spotzee_logging.cli.console import DONE, FAILED, as_json, print_json
 from spotzee_logging.cli.sandbox import sigterm_as_ctrl_c
 from spotzee_logging.cli.shop import CUSTOMERS, LOGGER, Shop
 from spotzee_logging.handler import SpotzeeHandler
@@ -28,8 +29,9 @@ _SHUTDOWN_TIMEOUT_SECONDS: Final = 30.0
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Then keep the sandbox up, for a look at its page, until Ctrl-C.")
+@as_json
 @click.pass_context
-def demo(ctx: click.Context, *, keep: bool) -> None:
+def demo(ctx: click.Context, *, keep: bool, is_json: bool) -> None:
     """Show the whole road on this machine: log records go in, events arrive.
 
     Starts the sandbox on a free port, lets a small shop log to it from threads and an asyncio task, and
@@ -41,17 +43,35 @@ def demo(ctx: click.Context, *, keep: bool) -> None:
     from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  another extra than this command line's
 
     with Sandbox() as sandbox:
-        all_arrived = show(sandbox, Console())
+        all_arrived = tell(sandbox) if is_json else show(sandbox, Console())
         if keep:
-            _keep(sandbox)
-    ctx.exit(0 if all_arrived else 1)
+            _keep(sandbox, is_quiet=is_json)
+    ctx.exit(DONE if all_arrived else FAILED)
 
 
-def _keep(sandbox: Sandbox) -> None:
+def _keep(sandbox: Sandbox, *, is_quiet: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
-        click.echo(f"\nSee the events at {sandbox.root_url}/ - Ctrl-C ends it.")
+        if not is_quiet:
+            click.echo(f"\nSee the events at {sandbox.root_url}/ - Ctrl-C ends it.")
         sandbox.serve_forever()
-    click.echo("The sandbox has stopped.")
+    if not is_quiet:
+        click.echo("The sandbox has stopped.")
+
+
+def tell(sandbox: Sandbox) -> bool:
+    """As `show`, but for programs: one JSON object."""
+    shop, stats = _open_shop(sandbox.url)
+    events = sandbox.events()
+    odd = _mismatches_of(shop, events)
+    result = {
+        "page": f"{sandbox.root_url}/",
+        "events": events,
+        "requests": len(sandbox.requests()),
+        "stats": _account(stats),
+        "mismatches": odd,
+    }
+    print_json(result)
+    return not odd
 
 
 def show(sandbox: Sandbox, console: Console) -> bool:
@@ -61,13 +81,17 @@ def show(sandbox: Sandbox, console: Console) -> bool:
     console.print(_table(events))
     requests = len(sandbox.requests())
     console.print(f"{len(events)} events in {requests} {'request' if requests == 1 else 'requests'}")
-    console.print(_account(stats))
-    odd = mismatches(shop.receipts, (str((event.get("data") or {}).get("receipt")) for event in events))
+    console.print(_stats_table(_account(stats)))
+    odd = _mismatches_of(shop, events)
     for line in odd:
         click.echo(line, err=True)
     if not odd:
         console.print(_sentence(shop))
     return not odd
+
+
+def _mismatches_of(shop: Shop, events: Iterable[Mapping[str, Any]]) -> list[str]:
+    return mismatches(shop.receipts, (str((event.get("data") or {}).get("receipt")) for event in events))
 
 
 def mismatches(logged: Iterable[str], arrived: Iterable[str]) -> list[str]:
@@ -109,8 +133,8 @@ def _table(events: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _account(stats: Stats) -> Table:
-    account = {
+def _account(stats: Stats) -> dict[str, int]:
+    return {
         "accepted": stats.accepted,
         "delivered": stats.delivered,
         "rejected": sum(stats.rejected.values()),
@@ -119,6 +143,9 @@ def _account(stats: Stats) -> Table:
         "requests": stats.requests,
         "retries": stats.retries,
     }
+
+
+def _stats_table(account: Mapping[str, int]) -> Table:
     table = Table(*account, title="The handler's stats")
     table.add_row(*map(str, account.values()))
     return table

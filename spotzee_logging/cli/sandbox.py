@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_PORT: Final = 8025
+_ANY_KEY: Final = "sk_anything"
 
 
 @click.command()
@@ -39,7 +41,8 @@ DEFAULT_PORT: Final = 8025
     help="Let --host be other than loopback. There is no password: whoever reaches the port can read every "
     "event, with the personal data in it, delete them, and script faults.",
 )
-def sandbox(port: int, host: str, *, expose: bool) -> None:
+@click.option("--json", "is_json", is_flag=True, help="The addresses as one line of JSON, for programs.")
+def sandbox(port: int, host: str, *, expose: bool, is_json: bool) -> None:
     """Run a local server that plays the Spotzee events API, until Ctrl-C.
 
     It accepts what the real API accepts, refuses what that refuses, and shows both on its page as they
@@ -58,9 +61,10 @@ def sandbox(port: int, host: str, *, expose: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
         start(server, host, port)
         with server:
-            click.echo(_greeting(server.url, server.root_url))
+            click.echo(_addresses(server) if is_json else _greeting(server.url, server.root_url))
             server.serve_forever()
-    click.echo("The sandbox has stopped.")
+    if not is_json:
+        click.echo("The sandbox has stopped.")
 
 
 def start(server: Sandbox, host: str, port: int) -> None:
@@ -86,6 +90,17 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _addresses(server: Sandbox) -> str:
+    """On one line, since whoever reads it waits for its end, and not for the sandbox's."""
+    return json.dumps(
+        {
+            "page": f"{server.root_url}/",
+            "controls": f"{server.root_url}/sandbox",
+            "variables": {"SPOTZEE_BASE_URL": server.url, "SPOTZEE_API_KEY": _ANY_KEY},
+        }
+    )
+
+
 def _greeting(url: str, root_url: str) -> str:
     controls = f"{root_url}/sandbox"
     return f"""\
@@ -94,7 +109,7 @@ The sandbox plays the Spotzee events API at {url}
 
 Point a program's SpotzeeHandler at it, or `spotzee-logging send`, with these variables:
   SPOTZEE_BASE_URL={url}
-  SPOTZEE_API_KEY=sk_anything
+  SPOTZEE_API_KEY={_ANY_KEY}
 
 The same for programs:
   GET    {controls}/events    the events that it accepted (DELETE: forget them)

@@ -1,6 +1,7 @@
 """`spotzee-logging demo` shows the truth about what arrived."""
 
 import io
+import json
 import logging
 import re
 import signal
@@ -52,6 +53,24 @@ def test_demo_keeps_the_page_up_where_it_is_asked_to(start):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "The sandbox has stopped.\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows delivers no such signals to one child")
+def test_demo_tells_programs_in_json(start):
+    """`--json` is one object and nothing else, also where the page is kept up."""
+    process = start("demo", "--json", "--keep")
+    text = ""
+    while not text.endswith("\n}\n"):
+        text += process.stdout.readline()
+    result = json.loads(text)
+
+    assert len(result["events"]) == EVENTS
+    assert (result["requests"], result["mismatches"]) == (1, [])
+    assert result["stats"]["delivered"] == EVENTS
+    assert "<title>" in requests.get(result["page"], timeout=5).text
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_demo_does_not_see_the_users_settings(command):

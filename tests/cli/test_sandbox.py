@@ -1,5 +1,6 @@
 """`spotzee-logging sandbox` runs until it is told to stop."""
 
+import json
 import re
 import signal
 import socket
@@ -36,6 +37,21 @@ def test_it_serves_until_it_is_ended(start, number):
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "The sandbox has stopped.\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_it_tells_programs_its_addresses_in_json(start, command):
+    """One line of JSON, and no other: who starts it from a script need not search a text."""
+    process = start("sandbox", "--port", 0, "--json")
+    told = json.loads(process.stdout.readline())
+
+    done = command("send", "-", stdin='{"name": "seen", "external_id": "c1"}\n', **told["variables"])
+    assert done.returncode == 0
+    assert requests.get(f"{told['controls']}/events", timeout=5).json()[0]["name"] == "seen"
+    assert "<title>" in requests.get(told["page"], timeout=5).text
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
