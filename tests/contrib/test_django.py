@@ -45,8 +45,8 @@ def users():
     from django.db import connection
 
     call_command("migrate", verbosity=0)
-    make = get_user_model().objects.create_user
-    yield [make("ada"), make("grace")]
+    # Where the tests are shared out among processes one may come here twice, to the same database.
+    yield [get_user_model().objects.get_or_create(username=name)[0] for name in ("ada", "grace")]
     connection.close()
 
 
