@@ -4,17 +4,30 @@ Tag a record, `logger.info("order placed", extra={"spotzee_event": {...}})`, and
 its logger, or decorate a function with `@track`; see the README for a complete program.
 """
 
-from spotzee_logging import errors
+import typing
+
+from spotzee_logging import errors, late
 from spotzee_logging.contact import ContactFilter, bind_contact, clear_contact, contact, get_contact
 from spotzee_logging.event import Event, EventTag, UserFields
 from spotzee_logging.formatter import EventFormatter
 from spotzee_logging.handler import SpotzeeHandler, flush
-from spotzee_logging.markers import arg, elapsed, error, result
 from spotzee_logging.settings import Settings
-from spotzee_logging.sigterm import flush_on_sigterm
 from spotzee_logging.stats import Stats
-from spotzee_logging.track import track
 from spotzee_logging.version import __version__ as __version__
+
+if typing.TYPE_CHECKING:
+    from spotzee_logging.markers import arg, elapsed, error, result
+    from spotzee_logging.sigterm import flush_on_sigterm
+    from spotzee_logging.tracking import track
+else:  # these come with their first use: few programs need them all, and each takes its time
+    __getattr__, __dir__ = late.names(
+        globals(),
+        {
+            **dict.fromkeys(("arg", "elapsed", "error", "result"), "spotzee_logging.markers"),
+            "flush_on_sigterm": "spotzee_logging.sigterm",
+            "track": "spotzee_logging.tracking",
+        },
+    )
 
 __all__ = [
     "ContactFilter",

@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import ModuleType
+from typing import Any
 
 _lock = threading.RLock()
 
@@ -23,6 +25,25 @@ def module(name: str) -> ModuleType:
         return loaded
     with _lock:
         return importlib.import_module(name)
+
+
+def names(
+    namespace: dict[str, Any], places: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A module's `__getattr__` and `__dir__` (PEP 562), which import the module of a name with its first use.
+
+    :param namespace: the module's own, where a name stays from then on.
+    :param places: the names, and the module that each comes from.
+    """
+
+    def get(name: str) -> Any:
+        if name not in places:
+            me = namespace["__name__"]
+            raise AttributeError(f"module {me!r} has no attribute {name!r}", name=name, obj=sys.modules[me])
+        namespace[name] = value = getattr(module(places[name]), name)
+        return value
+
+    return get, lambda: sorted({*namespace, *places})
 
 
 def before_fork() -> None:

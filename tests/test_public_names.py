@@ -66,6 +66,66 @@ def test_the_face_shows_nothing_else():
     assert others == set()
 
 
+def test_it_lists_every_exported_name_before_it_was_used(run_python):
+    """`dir(spotzee_logging)`, which completion reads, names also what is imported with its first use."""
+    done = run_python("import spotzee_logging\nprint(*dir(spotzee_logging))")
+
+    assert set(PUBLIC) | {"__all__", "__version__", "__file__"} <= set(done.stdout.split())
+
+
+EACH_WAY = {
+    "from-import": "from spotzee_logging import {name} as found",
+    "attribute": "import spotzee_logging\nfound = spotzee_logging.{name}",
+    "star": "from spotzee_logging import *\nfound = {name}",
+    "beside its module": "import {module}\nimport spotzee_logging\nfound = spotzee_logging.{name}",
+}
+
+
+@pytest.mark.parametrize("way", EACH_WAY)
+@pytest.mark.parametrize("name", ["arg", "elapsed", "error", "flush_on_sigterm", "result", "track"])
+def test_a_name_that_comes_with_its_first_use_is_the_same_each_way(name, way, run_python):
+    """However a program asks for it, and whatever it has imported before, it gets the one object."""
+    places = {"track": "spotzee_logging.tracking", "flush_on_sigterm": "spotzee_logging.sigterm"}
+    module = places.get(name, "spotzee_logging.markers")
+
+    done = run_python(
+        EACH_WAY[way].format(name=name, module=module)
+        + "\nimport sys, spotzee_logging"
+        + f"\nassert found is spotzee_logging.{name} is vars(spotzee_logging)[{name!r}]"
+        + f"\nprint(found is getattr(sys.modules[{module!r}], {name!r}))"
+    )
+
+    assert done.stdout == "True\n"
+
+
+def test_many_threads_may_be_the_first_to_use_a_name(run_python):
+    """All get the same, whole function, also those that come while another imports it."""
+    done = run_python(
+        "import spotzee_logging, sys, threading\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "start, found = threading.Barrier(8), []\n"
+        "def look():\n"
+        "    start.wait()\n"
+        "    found.append(spotzee_logging.track('x', external_id='c').__call__ and spotzee_logging.track)\n"
+        "threads = [threading.Thread(target=look) for _ in range(8)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "print(len(found), len(set(found)))"
+    )
+
+    assert done.stdout == "8 1\n"
+
+
+def test_a_name_that_is_none_is_refused_with_the_closest():
+    """A misspelt name fails where it is written, as with any module."""
+    with pytest.raises(AttributeError, match="module 'spotzee_logging' has no attribute 'trakc'") as caught:
+        spotzee_logging.trakc
+
+    assert (caught.value.name, caught.value.obj) == ("trakc", spotzee_logging)  # what Python suggests from
+    with pytest.raises(ImportError, match="cannot import name 'trakc'"):
+        exec("from spotzee_logging import trakc")
+
+
 @pytest.mark.parametrize("name", [name for name in PUBLIC if name != "errors"])
 def test_every_public_name_is_documented(name):
     """Each exported class and function, and each method of theirs that logging does not have, has a docstring."""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from spotzee_logging.contact import contact
 from spotzee_logging.markers import arg, result
-from spotzee_logging.track import track
+from spotzee_logging.tracking import track
 
 # Outside of logging's tree: no other handler hears it, and the process's logging stays as it is.
 LOGGER: Final = logging.Logger("shop", logging.DEBUG)  # noqa: LOG001

@@ -172,6 +172,49 @@ def test_13_a_fork_while_requests_is_imported(sandbox, run_python):
     assert numbers(sandbox) == [0, 1]
 
 
+TRACKING = """
+import importlib.abc, os, sys, threading
+import spotzee_logging
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            importing.set()
+            go_on.wait(0.3)
+
+importing, go_on = threading.Event(), threading.Event()
+sys.meta_path.insert(0, Slow())
+handler = spotzee_logging.SpotzeeHandler("sk_test", base_url=sys.argv[1])
+def call(number):
+    function = spotzee_logging.track("n", external_id="c", data={"number": spotzee_logging.arg.number})
+    function(lambda number: None)(number)
+import logging
+logging.getLogger().addHandler(handler)
+thread = threading.Thread(target=call, args=(0,))
+thread.start()
+assert importing.wait(20)
+import warnings
+warnings.simplefilter("ignore")
+child = os.fork()
+if child == 0:
+    call(1)
+    os._exit(0 if handler.flush(20) else 1)
+_, status = os.waitpid(child, 0)
+thread.join()
+print(os.waitstatus_to_exitcode(status), handler.flush(20))
+"""
+
+
+@forks
+@pytest.mark.parametrize("module", ["tracking", "markers", "track_wrapt"])
+def test_13_a_fork_while_track_is_imported(sandbox, run_python, module):
+    """A fork in the moment that another thread first uses `track` hurts neither parent nor child."""
+    done = run_python(f"module = 'spotzee_logging.{module}'\n{TRACKING}", sandbox.url)
+
+    assert done.stdout.strip() == "0 True"
+    assert numbers(sandbox) == [0, 1]
+
+
 CHILDREN = """
 import logging, multiprocessing, sys, warnings
 from spotzee_logging import SpotzeeHandler

@@ -8,7 +8,7 @@ import inspect
 
 import pytest
 
-from spotzee_logging.track import track
+from spotzee_logging.tracking import track
 
 
 def decorate(function):

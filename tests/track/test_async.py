@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 
-from spotzee_logging.track import arg, elapsed, error, result, track
+from spotzee_logging.tracking import arg, elapsed, error, result, track
 
 
 async def plain(customer: str, total: float = 1.5) -> dict:

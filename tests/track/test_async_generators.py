@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spotzee_logging.track import arg, error, track
+from spotzee_logging.tracking import arg, error, track
 
 
 async def plain(count):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from spotzee_logging import contact
-from spotzee_logging.track import arg, elapsed, error, result, track
+from spotzee_logging.tracking import arg, elapsed, error, result, track
 
 
 def test_a_block_is_a_call(catcher):
@@ -234,7 +234,7 @@ def test_a_block_does_not_bring_wrapt(run_python):
     """wrapt enters with the first function that is tracked, not with a block, nor with the import."""
     done = run_python(
         "import sys, logging\n"
-        "from spotzee_logging.track import track\n"
+        "from spotzee_logging.tracking import track\n"
         "with track('x', external_id='c'): pass\n"
         "assert 'wrapt' not in sys.modules\n"
         "@track\n"

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from spotzee_logging.track import arg, result, track
+from spotzee_logging.tracking import arg, result, track
 
 
 @track("ordered", external_id=arg.customer, data={"id": result.id, "total": arg.total})

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from spotzee_logging.track import arg, result, track
+from spotzee_logging.tracking import arg, result, track
 
 how = dict(external_id=arg.cls.code, data={"n": arg.n, "result": result})
 

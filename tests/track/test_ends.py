@@ -2,7 +2,7 @@
 
 import pytest
 
-from spotzee_logging.track import arg, elapsed, error, result, track
+from spotzee_logging.tracking import arg, elapsed, error, result, track
 
 
 def fail_or(outcome):

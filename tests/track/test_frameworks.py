@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from spotzee_logging.track import arg, error, result, track
+from spotzee_logging.tracking import arg, error, result, track
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -205,7 +205,7 @@ def test_in_process_pools(run_python):
     """A tracked function goes to another process by its name, spawned ones too."""
     done = run_python(
         "import concurrent.futures, multiprocessing, logging\n"
-        "from spotzee_logging.track import track, arg\n"
+        "from spotzee_logging.tracking import track, arg\n"
         "@track('x', external_id=arg.n)\n"
         "def double(n): return n * 2\n"
         "class Shop:\n"

@@ -12,7 +12,7 @@ import typing
 
 import pytest
 
-from spotzee_logging.track import arg, elapsed, error, result, track
+from spotzee_logging.tracking import arg, elapsed, error, result, track
 
 
 def plain(customer, *items: str, total: float = 1.5, **options) -> dict:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spotzee_logging.track import arg, elapsed, error, result, track
+from spotzee_logging.tracking import arg, elapsed, error, result, track
 
 
 def plain(count):

@@ -6,7 +6,7 @@ import contextvars
 import pytest
 
 from spotzee_logging import bind_contact, clear_contact, contact, get_contact
-from spotzee_logging.track import arg, result, track
+from spotzee_logging.tracking import arg, result, track
 
 
 def ids(catcher):

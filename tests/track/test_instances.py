@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 
-from spotzee_logging.track import arg, result, track
+from spotzee_logging.tracking import arg, result, track
 
 
 class Adder:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spotzee_logging.foreign import attempt
 from spotzee_logging.markers import follower, path_of
-from spotzee_logging.track import arg, elapsed, error, result, track
+from spotzee_logging.tracking import arg, elapsed, error, result, track
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 KEYS = st.one_of(st.integers(-3, 3), st.text(max_size=5), st.booleans(), st.none())

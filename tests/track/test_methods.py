@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from spotzee_logging.track import arg, result, track
+from spotzee_logging.tracking import arg, result, track
 
 
 class Account:

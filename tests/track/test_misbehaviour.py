@@ -7,7 +7,7 @@ import pytest
 
 from spotzee_logging import SpotzeeHandler
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.track import arg, error, result, track
+from spotzee_logging.tracking import arg, error, result, track
 
 
 class Thing:
@@ -205,7 +205,7 @@ def test_after_a_fork_it_goes_on(run_python):
     """A child of a process whose other thread is just saying something does not hang."""
     done = run_python(
         "import os, threading\n"
-        "from spotzee_logging.track import track\n"
+        "from spotzee_logging.tracking import track\n"
         "from spotzee_logging.track_diagnostics import voice\n"
         "held, done = threading.Event(), threading.Event()\n"
         "def hold():\n"

@@ -6,7 +6,7 @@ import queue
 
 import pytest
 
-from spotzee_logging.track import track
+from spotzee_logging.tracking import track
 
 
 class Keeper(logging.Handler):
@@ -269,7 +269,7 @@ def test_it_arrives_at_a_real_server(sandbox, make_handler, make_logger):
 def test_with_nobody_listening_stderr_tells(run_python):
     """A script without any logging set-up hears of it on stderr, once."""
     done = run_python(
-        "from spotzee_logging.track import track\n"
+        "from spotzee_logging.tracking import track\n"
         "@track('x', external_id='c')\n"
         "def f(): return 1\n"
         "assert f() == f() == 1\n",
@@ -285,7 +285,7 @@ def test_a_generator_left_open_at_exit_harms_nothing(run_python):
     done = run_python(
         "import logging\n"
         "from spotzee_logging import SpotzeeHandler\n"
-        "from spotzee_logging.track import track\n"
+        "from spotzee_logging.tracking import track\n"
         "logging.getLogger().addHandler(SpotzeeHandler('sk_test', base_url='http://127.0.0.1:9', disabled=True))\n"
         "@track('x', external_id='c')\n"
         "def f():\n"

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from spotzee_logging.track import arg, result, track
+from spotzee_logging.tracking import arg, result, track
 
 
 def base(a, b=2, *, c=3):

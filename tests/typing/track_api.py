@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import assert_type
 
-from spotzee_logging.track import Call, Draft, Tracking, arg, elapsed, error, result, track
+from spotzee_logging.tracking import Call, Draft, Tracking, arg, elapsed, error, result, track
 
 Item = TypeVar("Item")
 

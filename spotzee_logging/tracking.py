@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Final, Literal, TypeVar, overload
 
+from spotzee_logging import late
 from spotzee_logging.errors import did_you_mean
 from spotzee_logging.event import UserFields
 from spotzee_logging.markers import Marker, arg, elapsed, error, result
@@ -58,8 +59,7 @@ class Tracking:
                 "With a property, put @track below @property."
             )
         # wrapt brings asyncio with it: it enters with the first function that is tracked, not before.
-        from spotzee_logging import track_wrapt  # noqa: PLC0415
-
+        track_wrapt: Any = late.module("spotzee_logging.track_wrapt")
         tracked: Any = track_wrapt.wrap(function, self._plan(function), self)
         return tracked  # type: ignore[no-any-return]  # it stands for the function
 
