@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -21,8 +20,7 @@ class Move(Enum):
     REJECT = "given up, with the server's words"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one request came to.
 
     :param status: the HTTP status; None where no answer came, and nobody knows whether it was committed.

@@ -6,7 +6,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from spotzee_logging.buffers.base import Batch, Buffer
@@ -32,7 +31,6 @@ TEND_SECONDS: Final = 2.0
 """How often a buffer is asked to look after itself."""
 
 
-@dataclass(eq=False)
 class Request:
     """A request that is under way.
 
@@ -43,11 +41,14 @@ class Request:
         buffer, and stand in the account not yet.
     """
 
-    batch: Batch
-    epoch: int
-    begun_at: float
-    key_changes: int
-    is_answered: bool = False
+    __slots__ = ("batch", "begun_at", "epoch", "is_answered", "key_changes")
+
+    def __init__(self, batch: Batch, epoch: int, begun_at: float, key_changes: int) -> None:
+        self.batch = batch
+        self.epoch = epoch
+        self.begun_at = begun_at
+        self.key_changes = key_changes
+        self.is_answered = False
 
 
 class Delivery:

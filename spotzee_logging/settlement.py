@@ -6,8 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer, Verdict
@@ -20,8 +19,7 @@ KEY_SECONDS: Final = 24 * 60 * 60.0
 """How long the server remembers a key (contract: "Idempotency")."""
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """A batch whose request has come to its outcome.
 
     :param epoch: of the schedule, when the request began.
@@ -168,7 +166,7 @@ class Settlement:
             return
         # The server names no number: the event's own is what its author can act on.
         words = f"{answered.outcome.message} (it takes {sum(map(len, events))} bytes)".lstrip()
-        self._reject(replace(answered, outcome=replace(answered.outcome, message=words)))
+        self._reject(answered._replace(outcome=answered.outcome._replace(message=words)))
 
     def _halve(self, answered: Answered) -> None:
         count = len(answered.batch.events)

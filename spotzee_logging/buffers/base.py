@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from spotzee_logging.encoding import join_events
@@ -14,7 +13,6 @@ Body: TypeAlias = bytes
 """An event's JSON. The buffers' own `bytes` would hide the type in their signatures."""
 
 
-@dataclass(frozen=True, eq=False)
 class Batch:
     """1 to 100 events, sealed: neither its key nor its bytes ever change.
 
@@ -26,12 +24,23 @@ class Batch:
     :param sealed_at: when, in seconds since 1970: a server remembers a key for a time, restarts or not.
     """
 
-    events: tuple[bytes, ...]
-    contacts: tuple[Hashable, ...]
-    key: str
-    position: int
-    body: bytes
-    sealed_at: float
+    __slots__ = ("body", "contacts", "events", "key", "position", "sealed_at")
+
+    def __init__(  # noqa: PLR0913, PLR0917  all that is sealed
+        self,
+        events: tuple[bytes, ...],
+        contacts: tuple[Hashable, ...],
+        key: str,
+        position: int,
+        body: bytes,
+        sealed_at: float,
+    ) -> None:
+        self.events: Final = events
+        self.contacts: Final = contacts
+        self.key: Final = key
+        self.position: Final = position
+        self.body: Final = body
+        self.sealed_at: Final = sealed_at
 
 
 class Verdict(NamedTuple):
