@@ -14,7 +14,9 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-_lock = threading.RLock()
+_turn = threading.Condition()  # re-entrant: a signal's handler may come in between
+_importing: dict[object, int] = {}
+"""The imports that are under way, and the thread of each."""
 
 
 def module(name: str) -> ModuleType:
@@ -23,8 +25,17 @@ def module(name: str) -> ModuleType:
     # One that another thread is still importing is not complete: the import waits for it.
     if loaded is not None and not getattr(getattr(loaded, "__spec__", None), "_initializing", False):
         return loaded
-    with _lock:
+    # Several may be under way at a time. Did one wait for another, a dictConfig, which holds logging's lock and makes
+    # a handler, would wait for ever where the other asks for its logger, as those of urllib3 and asyncio do.
+    this = object()
+    try:
+        with _turn:
+            _importing[this] = threading.get_ident()
         return importlib.import_module(name)
+    finally:
+        with _turn:
+            _importing.pop(this, None)
+            _turn.notify_all()
 
 
 def names(
@@ -47,18 +58,21 @@ def names(
 
 
 def before_fork() -> None:
-    """Wait for an import that is under way, and let none begin."""
-    _lock.acquire()
+    """Wait until no other thread has an import under way, and let none begin."""
+    this_thread = threading.get_ident()
+    _turn.acquire()
+    _turn.wait_for(lambda: all(thread == this_thread for thread in _importing.values()))
 
 
 def after_fork_in_parent() -> None:
     """Let imports begin again."""
     # A host that forks in C may have called this hook, and not the one before.
     with suppress(RuntimeError):
-        _lock.release()
+        _turn.release()
 
 
 def after_fork_in_child() -> None:
     """Begin with a lock that nobody holds."""
-    global _lock  # noqa: PLW0603  it is the process's, and this is another process
-    _lock = threading.RLock()
+    global _turn  # noqa: PLW0603  it is the process's, and this is another process
+    _turn = threading.Condition()
+    _importing.clear()

@@ -264,3 +264,42 @@ kwargs={{"base_url": "{sandbox.url}"}}
 
     assert least == 1
     assert numbers(sandbox) == list(range(count))
+
+
+CONFIGURING = """
+import importlib.abc, logging, logging.config, sys, threading
+from spotzee_logging import SpotzeeHandler
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "requests":
+            importing.set()
+            configuring.wait(20)
+
+importing, configuring = threading.Event(), threading.Event()
+sys.meta_path.insert(0, Slow())
+handler = SpotzeeHandler("sk_test", base_url=sys.argv[1])
+logging.getLogger("shop").addHandler(handler)
+logging.getLogger("shop").error("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
+assert importing.wait(20)
+
+def make():
+    configuring.set()
+    return SpotzeeHandler("sk_test", base_url=sys.argv[1], spool=sys.argv[2])
+
+logging.config.dictConfig({
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"second": {"()": make}},
+    "root": {"handlers": ["second"], "level": "INFO"},
+})
+print(handler.flush(20))
+"""
+
+
+def test_a_handler_is_made_while_another_thread_imports(sandbox, run_python, tmp_path):
+    """dictConfig makes a handler, holding logging's lock, which urllib3 waits for where it is just imported."""
+    done = run_python(CONFIGURING, sandbox.url, tmp_path / "events.db")
+
+    assert done.stdout == "True\n"
+    assert done.stderr == ""

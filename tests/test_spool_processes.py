@@ -213,7 +213,7 @@ import os, threading
 from spotzee_logging import late
 
 def watch(event, arguments):
-    is_guarded = late._lock._is_owned()
+    is_guarded = threading.get_ident() in late._importing.values()
     if event == "import" and threading.current_thread() is not threading.main_thread() and not is_guarded:
         print(arguments[0], flush=True)
 
