@@ -1,66 +1,184 @@
-"""The README's and the docs' examples run, and give the output they show."""
+"""The README's and the docs' examples run, and give what they show; what is made from the code is as the code is."""
 
+import importlib.util
 import json
-import pathlib
 import re
+import shutil
 
+import markdown_pages
 import pytest
+from markdown_pages import NOT_RUN, PAGES, ROOT, RUN, Shell, blocks, commands, inline_code
 
-from spotzee_logging import Settings
-
-ROOT = pathlib.Path(__file__).parent.parent
-BLOCK = re.compile(r"^```(\w+(?: \w+)?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+import spotzee_logging
 
 
-def blocks(page, language):
-    return [text for kind, text in BLOCK.findall((ROOT / page).read_text()) if kind == language]
+def with_examples():
+    kinds = {"python", "console"}
+    return [page for page in PAGES if any(block.kind in kinds for block in blocks(page))]
 
 
-def run_page(page, run_python, sandbox):
-    return run_python(
-        "\n".join(blocks(page, "python")), SPOTZEE_API_KEY="sk_docs", SPOTZEE_BASE_URL=sandbox.url
-    )
+@pytest.mark.parametrize("page", with_examples())
+def test_examples_run(page, sandbox, tmp_path):
+    """Whoever copies a page's files, program and commands one after the other gets what the page shows."""
+    shell = Shell(tmp_path, sandbox)
+    for block in reversed(blocks(page)):  # of a file that grows along the page, the first is there last
+        if block.name:
+            shell.write(block)
+    program = "\n".join(blocks(page, "python"))
+    if program:
+        shell.run_program(program)
+    missing = run_commands(shell, page)
+
+    for output in blocks(page, "text"):
+        for line in output.splitlines():
+            assert markdown_pages.is_shown(line, shell.printed), f"{line!r} is not in {shell.printed}"
+    for shown in blocks(page, "json"):
+        assert_arrived(json.loads(shown), sandbox.events())
+    if missing:
+        pytest.skip(f"all but the commands of {', '.join(missing)} ran, which this environment has not")
+
+
+def run_commands(shell, page):
+    """Walk the page, with each file as it is by then; the programs that are not installed here."""
+    missing = []
+    for block in blocks(page):
+        if block.name:
+            shell.write(block)
+        for command in commands(block.text) if block.kind == "console" else ():
+            program = command.line.split()[0]
+            if not command.is_run:
+                continue
+            if program in SERVERS and shutil.which(program) is None:
+                missing.append(program)
+            else:
+                shell.run_command(command)
+    return missing
+
+
+SERVERS = {"gunicorn"}
+
+
+def assert_arrived(shown, events):
+    """Each event that is shown is among those that arrived, but for its time, which has the form that is shown."""
+    arrived = [{**event, "created_at": None} for event in events]
+    for event in shown:
+        assert {**event, "created_at": None} in arrived
+        assert re.fullmatch(r"....-..-..T..:..:..\....Z", event["created_at"])
+    assert all(re.fullmatch(r"....-..-..T..:..:..\..*Z", event["created_at"]) for event in events)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_examples_run(page, sandbox, run_python):
-    """Whoever pastes a page's examples one after the other gets no error, and the output that the page shows."""
-    done = run_page(page, run_python, sandbox)
-
-    assert "Traceback" not in done.stderr
-    for output in blocks(page, "text"):
-        for line in output.splitlines():
-            assert line in (done.stdout + done.stderr).splitlines()
+def test_every_block_is_run_or_has_a_reason(page):
+    """No page shows code of a kind that nothing runs, unless that is written down; none is hidden by indentation."""
+    for block in blocks(page):
+        assert block.kind in RUN or block.kind in NOT_RUN or block.name, block.kind
+    assert not [token.content for token in markdown_pages.tokens(page) if token.type == "code_block"]
 
 
-def test_the_readmes_example_sends_what_it_shows(sandbox, run_python):
-    """The JSON in the README is what arrives, but for the time."""
-    run_page("README.md", run_python, sandbox)
-    (shown,) = blocks("README.md", "json")
-
-    expected, arrived = json.loads(shown), sandbox.events()[:1]
-
-    assert [{**event, "created_at": None} for event in arrived] == [
-        {**event, "created_at": None} for event in expected
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_their_options_exist(page):
+    """Each `spotzee-logging …` that a page names, in a console or in a sentence, is a command with such options."""
+    lines = [
+        command.line
+        for block in blocks(page)
+        if block.kind.startswith("console")
+        for command in commands(block.text)
     ]
-    assert re.fullmatch(r"....-..-..T..:..:..\....Z", arrived[0]["created_at"])
+    lines += [line for text in blocks(page, "sh") for line in text.splitlines()]
+    for line in [*lines, *inline_code(page)]:
+        for words in re.findall(r"(?<![\w./-])spotzee-logging((?: [^\s|&;)\"]+)*)", line):
+            assert_is_command(words.split(), line)
 
 
-def test_the_page_of_settings_is_the_table():
-    """docs/settings.md says of every setting what the code does."""
-    rows = [
-        f"| `{row['name']}` | `{row['env']}` | {shown(row)} | {row['meaning']} |" for row in Settings.table()
+def assert_is_command(words, line):
+    click = pytest.importorskip("click")
+    from spotzee_logging.cli.commands import cli
+
+    command = cli
+    for word in words:
+        if word.startswith("-") and word != "-":
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert word.split("=")[0] in options | {"--help", "-h"}, line
+        elif isinstance(command, click.Group) and word.isascii() and word.islower():
+            assert word in command.commands, line
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    """A page's links to files of the project, and to their parts, are no dead ends."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", (ROOT / page).read_text()):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert anchor in {slug(heading) for heading in headings}, f"{target}#{anchor}"
+
+
+def slug(heading):
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def made_from_code():
+    spec = importlib.util.spec_from_file_location("made_from_code", ROOT / "docs" / "made_from_code.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_made_from_the_code_is_as_the_code_is():
+    """The reference's settings, commands, names, fields, answers and limits are those of the code."""
+    pytest.importorskip("click")
+    made = made_from_code()
+
+    for page in made.pages():
+        assert made.filled_in(page.read_text()) == page.read_text(), (
+            f"{page}: run python docs/made_from_code.py"
+        )
+
+
+@pytest.mark.parametrize("name", spotzee_logging.__all__)
+def test_every_public_name_is_in_the_reference(name):
+    """Whoever looks a name up finds it under a heading of its own."""
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+
+    assert re.search(rf"^### `?{name}\b", page, re.MULTILINE)
+
+
+def test_every_error_and_module_for_others_is_in_the_reference():
+    """So with the errors, and with what the modules for frameworks and tests have."""
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+    names = [
+        *(f"errors.{name}" for name in spotzee_logging.errors.__all__),
+        *("contact_middleware", "bind_contacts", "ContactMiddleware", "carry_contacts", "flushing"),
+        *("TrackedEvents", "assert_tracked", "assert_not_tracked", "Sandbox"),
     ]
 
-    page = (ROOT / "docs" / "settings.md").read_text()
-
-    assert [line for line in page.splitlines() if line.startswith("| `")] == rows
+    assert [name for name in names if not re.search(rf"^### `?{name}\b", page, re.MULTILINE)] == []
 
 
-def shown(row):
-    unit = f" {row['unit']}" if row["unit"] else ""
-    return "–" if row["default"] is None else f"`{row['default']!r}`{unit}"
+def test_every_setting_is_in_the_reference():
+    """docs/reference/settings.md has each setting, with its variable."""
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text()
+
+    for row in spotzee_logging.Settings.table():
+        assert f"| `{row['name']}` | `{row['env']}` |" in page
+
+
+def test_every_check_of_doctor_is_explained():
+    """The page on why nothing arrives says of each check what it looks at."""
+    pytest.importorskip("click")
+    from spotzee_logging.cli.doctor.checks import CHECKS
+
+    page = (ROOT / "docs" / "how-to" / "nothing-arrives.md").read_text()
+    named = [
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    ]
+
+    assert named == [check.name for check in CHECKS]
 
 
 RUNS_PAGE = """
@@ -90,11 +208,11 @@ def test_it(spotzee_events):
 
 
 def test_the_page_of_testing_runs_under_pytest(pytester):
-    """docs/testing.md: its program's tests pass, together with its conftest, and fail as it shows."""
-    page = "docs/testing.md"
+    """docs/how-to/testing.md: its program's tests pass, together with its conftest, and fail as it shows."""
+    page = "docs/how-to/testing.md"
     tests = blocks(page, "python test")
     pytester.makepyfile(
-        shop="\n".join(blocks(page, "python")),
+        shop="\n".join(blocks(page, "python shop.py")),
         conftest="\n".join(blocks(page, "python conftest")),
         **{f"test_{number}": text for number, text in enumerate(tests)},
     )
@@ -104,10 +222,3 @@ def test_the_page_of_testing_runs_under_pytest(pytester):
     failed = pytester.runpytest_subprocess(pytester.makepyfile(test_seen_to_fail=SEEN_TO_FAIL))
     for line in blocks(page, "text failure")[0].splitlines():
         failed.stdout.fnmatch_lines([f"E*{line}"])
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
-    """A page's links to files of the project are no dead ends."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text()):
-        assert ((ROOT / page).parent / target).exists(), target

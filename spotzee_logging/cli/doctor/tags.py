@@ -32,7 +32,7 @@ _BINDING_MODULES: Final = tuple(
 )
 """A program that has one of these may bind who is acting: a tag without an id is none of the bad then."""
 
-_REMEDY: Final = "Set the tag right there: docs/events.md lists the fields."
+_REMEDY: Final = "Set the tag right there: docs/reference/events.md lists the fields."
 
 
 def bad_tags(examined: Examined) -> Iterator[Finding]:
