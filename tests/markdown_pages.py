@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from typing import NamedTuple
@@ -127,6 +128,9 @@ class Shell:
         path = self.folder / block.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text)
+
+    def has(self, program):
+        return shutil.which(program, path=self._environment["PATH"]) is not None
 
     def run_program(self, source):
         """Run the page's program, without a traceback of anybody's."""

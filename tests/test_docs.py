@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import shutil
 
 import markdown_pages
 import pytest
@@ -48,7 +47,7 @@ def run_commands(shell, page):
             program = command.line.split()[0]
             if not command.is_run:
                 continue
-            if program in SERVERS and shutil.which(program) is None:
+            if program in SERVERS and not shell.has(program):
                 missing.append(program)
             else:
                 shell.run_command(command)
@@ -102,6 +101,27 @@ def assert_is_command(words, line):
         elif isinstance(command, click.Group) and word.isascii() and word.islower():
             assert word in command.commands, line
             command = command.commands[word]
+
+
+def test_the_lines_for_a_shells_start_up_file_complete(sandbox, tmp_path):
+    """What they have the shell read is a script, of bash, zsh and fish."""
+    shell = Shell(tmp_path, sandbox)
+    for text in blocks("docs/reference/command-line.md", "sh"):
+        for asked in re.findall(r"_\w+_COMPLETE=\w+ spotzee-logging", text):
+            shell.run_command(markdown_pages.Command(asked, ["…complete…"]))
+
+    assert len([line for line in shell.printed if "_SPOTZEE_LOGGING_COMPLETE" in line]) >= 3
+
+
+def test_the_options_of_uwsgi_are_those_that_it_is_tested_with():
+    """tests/servers starts uWSGI with each line that the page on workers shows."""
+    started_with = (ROOT / "tests" / "servers" / "test_15_uwsgi.py").read_text()
+    (shown,) = blocks("docs/how-to/workers.md", "ini uwsgi")
+
+    for line in shown.splitlines()[1:]:
+        option, _, value = line.partition(" = ")
+        assert f'"--{option}",' in started_with
+        assert value == "true" or f'"{value}"' in started_with
 
 
 @pytest.mark.parametrize("page", PAGES)
