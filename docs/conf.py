@@ -6,10 +6,14 @@ import re
 ROOT = pathlib.Path(__file__).parent.parent
 
 project = "spotzee-logging"
-version = release = re.findall(r'"(.+)"', (ROOT / "spotzee_logging" / "version.py").read_text())[0]
+version = release = re.findall(
+    r'__version__ = "(.+)"', (ROOT / "spotzee_logging" / "version.py").read_text()
+)[0]
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = f"spotzee-logging {release}"
 html_show_copyright = False
 html_show_sphinx = False

@@ -66,10 +66,10 @@ def _code(value: object) -> str:
 
 def _settings() -> str:
     rows = [
-        [_code(row["name"]), _code(row["env"]), _default(row), _values(row), row["meaning"]]
+        [f"{_code(row['name'])} <br> {_code(row['env'])}", f"{row['meaning']}", _values(row), _default(row)]
         for row in Settings.table()
     ]
-    return table(["setting", "variable", "default", "values", "what it is"], rows)
+    return table(["setting, variable", "what it is", "values", "default"], rows)
 
 
 def _default(row: Mapping[str, Any]) -> str:

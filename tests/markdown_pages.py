@@ -11,6 +11,7 @@ The first word of a fence is its language, the second what it is:
 """
 
 import fnmatch
+import functools
 import os
 import pathlib
 import re
@@ -74,7 +75,9 @@ class Command(NamedTuple):
         return not any(re.match(start, self.line) for start in NOT_RUN_COMMANDS)
 
 
+@functools.cache
 def tokens(page):
+    """What Markdown makes of a page."""
     return MarkdownIt().enable("table").parse((ROOT / page).read_text())
 
 

@@ -182,7 +182,7 @@ def test_every_setting_is_in_the_reference():
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
 
     for row in spotzee_logging.Settings.table():
-        assert f"| `{row['name']}` | `{row['env']}` |" in page
+        assert f"| `{row['name']}` <br> `{row['env']}` |" in page
 
 
 def test_every_check_of_doctor_is_explained():
