@@ -23,7 +23,7 @@ def test_examples_run(page, sandbox, tmp_path):
     for block in reversed(blocks(page)):  # of a file that grows along the page, the first is there last
         if block.name:
             shell.write(block)
-    program = "\n".join(blocks(page, "python"))
+    program = "\n".join([*blocks(page, "python"), *run_of_files(page)])
     if program:
         shell.run_program(program)
     missing = run_commands(shell, page)
@@ -35,6 +35,14 @@ def test_examples_run(page, sandbox, tmp_path):
         assert_arrived(json.loads(shown), sandbox.events())
     if missing:
         pytest.skip(f"all but the commands of {', '.join(missing)} ran, which this environment has not")
+
+
+def run_of_files(page):
+    """What runs the modules of a page that neither its program nor its commands, nor another file, name."""
+    others = [block.text for block in blocks(page) if block.kind in {"python", "console"} or block.name]
+    for name in {block.name for block in blocks(page) if block.name.endswith(".py")}:
+        if not any(re.search(rf"\b{name.partition('.')[0]}\b", text) for text in others):
+            yield f"import runpy\nrunpy.run_path({name!r})"
 
 
 def run_commands(shell, page):
