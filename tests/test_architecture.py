@@ -38,7 +38,7 @@ LINES = [
     ["event"],
     ["silence"],
     ["answers", "stats", "diagnostics"],
-    ["timestamps"],
+    ["setting_kinds", "timestamps"],
     ["errors"],
     ["account_numbers", "foreign", "hosts", "late", "repeats", "version"],
 ]
