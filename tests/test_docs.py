@@ -74,6 +74,17 @@ def assert_arrived(shown, events):
     assert all(re.fullmatch(r"....-..-..T..:..:..\..*Z", event["created_at"]) for event in events)
 
 
+def test_the_readmes_first_example_prints_what_is_said(sandbox, tmp_path):
+    """It prints its log line, as before, and nothing else; one event arrives, the one that is shown."""
+    shell = Shell(tmp_path, sandbox)
+
+    shell.run_program(blocks("README.md", "python")[0])
+
+    assert shell.printed == [code for code in inline_code("README.md") if code.startswith("INFO:")]
+    assert len(sandbox.events()) == 1
+    assert_arrived(json.loads(blocks("README.md", "json")[0]), sandbox.events())
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_run_or_has_a_reason(page):
     """No page shows code of a kind that nothing runs, unless that is written down; none is hidden by indentation."""
