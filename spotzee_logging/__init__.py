@@ -11,13 +11,13 @@ from spotzee_logging.contact import ContactFilter, bind_contact, clear_contact, 
 from spotzee_logging.event import Event, EventTag, UserFields
 from spotzee_logging.formatter import EventFormatter
 from spotzee_logging.handler import SpotzeeHandler, flush
-from spotzee_logging.settings import Settings
-from spotzee_logging.stats import Stats
 from spotzee_logging.version import __version__ as __version__
 
 if typing.TYPE_CHECKING:
     from spotzee_logging.markers import arg, elapsed, error, result
+    from spotzee_logging.settings import Settings
     from spotzee_logging.sigterm import flush_on_sigterm
+    from spotzee_logging.stats import Stats
     from spotzee_logging.tracking import track
 else:  # these come with their first use: few programs need them all, and each takes its time
     __getattr__, __dir__ = late.names(
@@ -25,6 +25,8 @@ else:  # these come with their first use: few programs need them all, and each t
         {
             **dict.fromkeys(("arg", "elapsed", "error", "result"), "spotzee_logging.markers"),
             "flush_on_sigterm": "spotzee_logging.sigterm",
+            "Settings": "spotzee_logging.settings",
+            "Stats": "spotzee_logging.stats",
             "track": "spotzee_logging.tracking",
         },
     )

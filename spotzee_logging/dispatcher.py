@@ -15,6 +15,8 @@ from spotzee_logging.buffers.base import Body, Buffer
 from spotzee_logging.client import ApiClient
 from spotzee_logging.delivery import SEARCH_AGAIN_SECONDS, Delivery
 from spotzee_logging.reporting import Reporter
+from spotzee_logging.senders import idents as _sender_idents
+from spotzee_logging.senders import is_sender
 from spotzee_logging.settings import ApiKey, Settings
 
 IDLE_SECONDS: Final = 5.0
@@ -28,14 +30,6 @@ _UNDELIVERED: Final = (
     "the process ended before it could be delivered. Raise shutdown_timeout_seconds, "
     "or see in stats().last_error why delivery took so long"
 )
-
-# Threads that are sending just now, of any dispatcher: what urllib3 and requests log there is our own doing.
-_sender_idents: set[int | None] = set()
-
-
-def is_sender(ident: int | None) -> bool:
-    """Whether the thread of this ident is delivering events."""
-    return ident in _sender_idents
 
 
 def _draw() -> float:

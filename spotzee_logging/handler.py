@@ -6,28 +6,25 @@ import logging
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging import late, lifecycle
-from spotzee_logging.buffers.base import Buffer
-from spotzee_logging.buffers.memory import MemoryBuffer
-from spotzee_logging.client import ApiClient
-from spotzee_logging.diagnostics import LOGGER_NAME, Diagnostics
-from spotzee_logging.dispatcher import Dispatcher, is_sender
+from spotzee_logging.diagnostics import LOGGER_NAME
 from spotzee_logging.errors import InvalidEvent, InvalidSettings, SpotzeeError
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter, is_tagged
 from spotzee_logging.intake import Intake
 from spotzee_logging.repeats import Repeats
-from spotzee_logging.reporting import Reporter
-from spotzee_logging.settings import ApiKey, OnError, Settings, validated
-from spotzee_logging.silence import reason_for
-from spotzee_logging.stats import Ledger, Stats
+from spotzee_logging.senders import is_sender
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from spotzee_logging.buffers.base import Buffer
+    from spotzee_logging.dispatcher import Dispatcher
     from spotzee_logging.setting_types import GivenSettings
+    from spotzee_logging.settings import ApiKey, Settings
+    from spotzee_logging.stats import Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
 _TRANSPORT: Final = ("urllib3", "requests")
@@ -64,16 +61,16 @@ class SpotzeeHandler(logging.Handler):
         **settings: Unpack[GivenSettings],
     ) -> None:
         # First: a handler that cannot be must not get into logging's list of handlers.
-        self._settings = valid = Settings.from_env(api_key=api_key, **settings)
+        self._settings: Settings = _settings().Settings.from_env(api_key=api_key, **settings)
         try:
             super().__init__(level)
         except (ValueError, TypeError) as error:
             remedy = 'Give logging.INFO, "INFO" or a number.'
             raise InvalidSettings(f"level is no level of logging's. {remedy}", setting="level") from error
-        self._reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", valid.on_error))
-        self._buffer = _buffer_for(valid) if buffer is None else buffer
-        self._dispatcher = Dispatcher(valid, self._buffer, ApiClient(valid), self._reporter)
-        self._intake = Intake(valid, self._reporter)
+        self._dispatcher = _dispatcher_for(self._settings, buffer)
+        self._reporter = self._dispatcher.reporter
+        self._buffer = self._dispatcher.buffer
+        self._intake = Intake(self._settings, self._reporter)
         self._repeats = Repeats()
         self._missed = (-1, -1, 0.0)
         self._put = self._dispatcher.put  # looked up once, and not for every record
@@ -81,7 +78,7 @@ class SpotzeeHandler(logging.Handler):
         self._is_asked_more = type(self).shouldFlush is not SpotzeeHandler.shouldFlush
         # The dispatcher may have to outlive the handler, which a program may forget with events pending.
         weakref.finalize(self, lifecycle.adopt, self._dispatcher).atexit = False
-        self.flushLevel = valid.flush_level
+        self.flushLevel = self._settings.flush_level
         self.setFormatter(None)
 
     @property
@@ -94,7 +91,7 @@ class SpotzeeHandler(logging.Handler):
 
     @api_key.setter
     def api_key(self, api_key: ApiKey) -> None:
-        self._dispatcher.set_api_key(validated("api_key", api_key))
+        self._dispatcher.set_api_key(_settings().validated("api_key", api_key))
 
     @property
     def base_url(self) -> str:
@@ -108,7 +105,7 @@ class SpotzeeHandler(logging.Handler):
 
     @capacity.setter
     def capacity(self, events: int) -> None:
-        self._dispatcher.schedule.capacity = validated("capacity", events)
+        self._dispatcher.schedule.capacity = _settings().validated("capacity", events)
 
     @property
     def flushLevel(self) -> int:  # noqa: N802  MemoryHandler's name
@@ -117,7 +114,7 @@ class SpotzeeHandler(logging.Handler):
 
     @flushLevel.setter
     def flushLevel(self, level: int | str) -> None:  # noqa: N802
-        self._flush_level: int = validated("flush_level", level)
+        self._flush_level: int = _settings().validated("flush_level", level)
 
     @property
     def flushOnClose(self) -> bool:  # noqa: N802  MemoryHandler's name
@@ -281,7 +278,7 @@ class SpotzeeHandler(logging.Handler):
         if self._settings.disabled or self.stats().accepted:
             return
         # It looks at loggers and adapters of other people's making.
-        reason, _ = attempt(reason_for, self)
+        reason, _ = attempt(lambda: late.module("spotzee_logging.silence").reason_for(self))
         if reason is not None:
             self._reporter.diagnostics.say(
                 "silence", logging.WARNING, f"no event came to this handler: {reason}"
@@ -306,20 +303,16 @@ def flush(timeout: float | None = None) -> bool:
     return lifecycle.flush_all(timeout)
 
 
-def _buffer_for(settings: Settings) -> Buffer:
-    """Where events wait. Raises `SpoolError`."""
-    drops_oldest = settings.overflow == "drop_oldest"
-    if settings.spool is None or settings.disabled:
-        return MemoryBuffer(settings.max_pending_bytes, drops_oldest=drops_oldest)
-    sqlite: Any = late.module("spotzee_logging.buffers.sqlite")  # few programs need SQLite
-    spool: Buffer = sqlite.SqliteBuffer(
-        str(settings.spool),
-        settings.spool_max_bytes,
-        drops_oldest=drops_oldest,
-        is_power_safe=settings.durability == "power",
-        max_memory_bytes=settings.max_pending_bytes,
-    )
-    return spool
+# The table of settings, and what delivers, are half of the package: they come with the first handler that is made.
+
+
+def _settings() -> Any:
+    return late.module("spotzee_logging.settings")
+
+
+def _dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
+    dispatcher: Dispatcher = late.module("spotzee_logging.assembly").dispatcher_for(settings, buffer)
+    return dispatcher
 
 
 def _is_our_own(record: logging.LogRecord) -> bool:

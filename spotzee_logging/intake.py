@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from spotzee_logging.encoding import decode_event, decode_fields, encode_event
 from spotzee_logging.errors import EventDropped, InvalidEvent
@@ -11,8 +11,10 @@ from spotzee_logging.event import Event, check_event, describe, fields_of, named
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import EventFormatter
 from spotzee_logging.redaction import Redaction
-from spotzee_logging.reporting import Reporter
-from spotzee_logging.settings import BeforeSend, Settings
+
+if TYPE_CHECKING:
+    from spotzee_logging.reporting import Reporter
+    from spotzee_logging.settings import BeforeSend, Settings
 
 
 class Intake:

@@ -148,3 +148,23 @@ def forked(work, *arguments):
         code = 0 if work(*arguments) else 2
     finally:
         os._exit(code)
+
+
+OUT_OF_FILES = """
+import logging, sys
+from spotzee_logging import SpotzeeHandler
+
+handler = SpotzeeHandler("sk_test", base_url=sys.argv[1])
+logging.getLogger().addHandler(handler)
+logging.error("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
+handler.flush(20)
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+print(handler.stats().accepted)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sets no such limit")
+def test_the_account_is_given_where_no_file_can_be_opened(sandbox, run_python):
+    """A process that has run out of files is one whose account somebody looks at: `stats()` opens none."""
+    assert run_python(OUT_OF_FILES, sandbox.url).stdout == "1\n"

@@ -20,6 +20,7 @@ LINES = [
     ["sandbox"],
     ["track"],
     ["handler"],
+    ["assembly"],
     ["dispatcher"],
     ["delivery"],
     ["settlement"],
@@ -40,7 +41,7 @@ LINES = [
     ["answers", "stats", "diagnostics"],
     ["setting_kinds", "timestamps"],
     ["errors"],
-    ["account_numbers", "foreign", "hosts", "late", "repeats", "version"],
+    ["account_numbers", "foreign", "hosts", "late", "repeats", "senders", "version"],
 ]
 
 # The same within those that count as one.
@@ -306,6 +307,39 @@ def test_an_import_does_nothing(run_python):
     assert done.stdout == "quiet\n"
 
 
+NAMING = """
+import sys
+
+from spotzee_logging import SpotzeeHandler
+
+print(*sorted(name.removeprefix("spotzee_logging.") for name in sys.modules if name.startswith("spotzee_logging.")))
+print(*sorted({"requests", "wrapt", "queue", "signal"} & set(sys.modules)))
+"""
+# What a record needs on its way to bytes; each other module takes its time from those who do not use it.
+BROUGHT = {
+    *(
+        "account_numbers",
+        "contact",
+        "diagnostics",
+        "encoding",
+        "errors",
+        "event",
+        "foreign",
+        "formatter",
+        "handler",
+    ),
+    *("hosts", "intake", "late", "lifecycle", "redaction", "repeats", "senders", "timestamps", "version"),
+}
+
+
+def test_naming_the_handler_brings_what_logging_needs_alone(run_python):
+    """Settings and delivery come with the first handler that is made, `track` and `Stats` with their first use."""
+    ours, others = run_python(NAMING).stdout.splitlines()
+
+    assert set(ours.split()) == BROUGHT
+    assert others == ""
+
+
 MAKING = """
 import sys
 import threading
@@ -314,7 +348,7 @@ from spotzee_logging import SpotzeeHandler
 
 handler = SpotzeeHandler("sk_test", base_url="http://127.0.0.1:9")
 assert threading.enumerate() == [threading.main_thread()]
-assert not {"requests", "urllib3", "wrapt"} & set(sys.modules)
+assert not {"requests", "urllib3", "wrapt", "spotzee_logging.tracking"} & set(sys.modules)
 print("quiet")
 """
 

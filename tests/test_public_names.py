@@ -73,6 +73,16 @@ def test_it_lists_every_exported_name_before_it_was_used(run_python):
     assert set(PUBLIC) | {"__all__", "__version__", "__file__"} <= set(done.stdout.split())
 
 
+LATE = {
+    "Settings": "settings",
+    "Stats": "stats",
+    "arg": "markers",
+    "elapsed": "markers",
+    "error": "markers",
+    "flush_on_sigterm": "sigterm",
+    "result": "markers",
+    "track": "tracking",
+}
 EACH_WAY = {
     "from-import": "from spotzee_logging import {name} as found",
     "attribute": "import spotzee_logging\nfound = spotzee_logging.{name}",
@@ -82,11 +92,12 @@ EACH_WAY = {
 
 
 @pytest.mark.parametrize("way", EACH_WAY)
-@pytest.mark.parametrize("name", ["arg", "elapsed", "error", "flush_on_sigterm", "result", "track"])
+@pytest.mark.parametrize(
+    "name", ["Settings", "Stats", "arg", "elapsed", "error", "flush_on_sigterm", "result", "track"]
+)
 def test_a_name_that_comes_with_its_first_use_is_the_same_each_way(name, way, run_python):
     """However a program asks for it, and whatever it has imported before, it gets the one object."""
-    places = {"track": "spotzee_logging.tracking", "flush_on_sigterm": "spotzee_logging.sigterm"}
-    module = places.get(name, "spotzee_logging.markers")
+    module = f"spotzee_logging.{LATE[name]}"
 
     done = run_python(
         EACH_WAY[way].format(name=name, module=module)
