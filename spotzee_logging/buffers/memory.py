@@ -26,15 +26,16 @@ from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
 MOST_DEFERRED: Final = 1_000
 """Events of busy contacts that are passed over in search of others': the bound of one search."""
 
-_CONTACT_BITS: Final = 0x3FFF_FFFF
-"""A contact is its hash, cut to what Python keeps in 28 bytes: one that meets another's only waits for it."""
+_CONTACT_BYTES: Final = 4
+_CONTACT_BITS: Final = 0xFFFF_FFFF
+"""A contact is its hash, cut to four bytes: one that meets another's only waits for it."""
 
 
 class _Held(NamedTuple):
     """An event that is in no batch, and where it stands among all that were put."""
 
     position: int
-    contact: int
+    contact: bytes
     body: Body
 
 
@@ -61,9 +62,9 @@ class MemoryBuffer(KeptNowhere):
     def begin_anew(self) -> None:
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
-        # Two entries an event, its contact and its body: one deque, so that one step appends both and nothing
-        # can come in between, where a pair for each event would take 56 bytes more.
-        self._waiting: deque[int | Body] = deque()
+        # One entry an event, its contact and its body in a row: so one step appends both and nothing can come in
+        # between, where a pair for each event would take 88 bytes more, and two entries 40.
+        self._waiting: deque[bytes] = deque()
         # Events that a search has passed over: all older than those that wait, and still in order.
         self._deferred: deque[_Held] = deque()
         self._released: deque[Batch] = deque()
@@ -82,7 +83,7 @@ class MemoryBuffer(KeptNowhere):
 
     @property
     def unsealed(self) -> int:
-        return len(self._waiting) // 2 + len(self._deferred)
+        return len(self._waiting) + len(self._deferred)
 
     @property
     def has_sealed(self) -> bool:
@@ -105,7 +106,7 @@ class MemoryBuffer(KeptNowhere):
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         dropped: Sequence[Body] = ()
         size = len(body)  # not within the sums below: a signal's handler may come in where a call ends
-        entries = (hash(key) & _CONTACT_BITS, body)
+        entry = (hash(key) & _CONTACT_BITS).to_bytes(_CONTACT_BYTES, "little") + body
         with self._lock:
             if self._bytes + size > self._max_bytes:
                 dropped = self._make_room(size, wait_seconds)
@@ -113,7 +114,7 @@ class MemoryBuffer(KeptNowhere):
                     return [*dropped, body]
             if not self._waiting:
                 self._mark()
-            self._waiting.extend(entries)
+            self._waiting.append(entry)
             self._position += 1
             self._bytes += size
         return dropped
@@ -176,7 +177,7 @@ class MemoryBuffer(KeptNowhere):
         return self._deferred[0].position if self._deferred else self._first_waiting()
 
     def _first_waiting(self) -> int:
-        return self._position - len(self._waiting) // 2
+        return self._position - len(self._waiting)
 
     def _mark(self) -> None:
         now = self._clock()
@@ -222,16 +223,17 @@ class MemoryBuffer(KeptNowhere):
         return seal([event.body for event in chosen], chosen[0].position, [event.contact for event in chosen])
 
     def _next_whole(self, max_events: int, max_bytes: int) -> Batch | None:
-        """The oldest events, where no contact keeps any waiting and they fit: in C, a fifth of a search's time."""
-        count = min(max_events, len(self._waiting) // 2)
+        """The oldest events, where no contact keeps any waiting and they fit: in a fifth of a search's time."""
+        count = min(max_events, len(self._waiting))
         position = self._first_waiting()
-        entries = list(map(deque.popleft, itertools.repeat(self._waiting, 2 * count)))
-        contacts, bodies = entries[::2], entries[1::2]
-        if not count or sum(map(len, bodies)) + count - 1 > max_bytes:  # type: ignore[arg-type]  # they alternate
+        entries = list(map(deque.popleft, itertools.repeat(self._waiting, count)))
+        size = sum(map(len, entries)) - count * (_CONTACT_BYTES - 1) - 1  # with a comma between two of them
+        if not count or size > max_bytes:
             self._waiting.extendleft(reversed(entries))
             return None
         self._mark()
-        return seal(bodies, position, contacts)  # type: ignore[arg-type]
+        bodies = [entry[_CONTACT_BYTES:] for entry in entries]
+        return seal(bodies, position, [entry[:_CONTACT_BYTES] for entry in entries])
 
     def _unsealed_in_order(self) -> Iterator[_Held]:
         """Takes out the events that are in no batch, the oldest first; what is not to leave is put back."""
@@ -239,10 +241,8 @@ class MemoryBuffer(KeptNowhere):
             yield self._deferred.popleft()
         while self._waiting:
             position = self._first_waiting()
-            # Both in one step, of C: where a signal's handler that logs came in between, and its event
-            # made room for itself, it would take a body for a contact.
-            contact, body = map(deque.popleft, (self._waiting, self._waiting))
-            yield _Held(position, contact, body)  # type: ignore[arg-type]  # they alternate
+            entry = self._waiting.popleft()
+            yield _Held(position, entry[:_CONTACT_BYTES], entry[_CONTACT_BYTES:])
 
     def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
         if wait_seconds:
