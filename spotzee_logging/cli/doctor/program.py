@@ -22,7 +22,8 @@ from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.settings import Settings
 from spotzee_logging.silence import all_loggers
 
-_OF_THE_STANDARD_LIBRARY: Final = frozenset({"asyncio", "concurrent", "multiprocessing"})
+# What no list of installed distributions has: the standard library's, and ours where it is installed to be edited.
+_NO_PROGRAMS_OWN: Final = frozenset({"asyncio", "concurrent", "multiprocessing", "spotzee_logging"})
 
 _heard: list[str] = []
 
@@ -77,7 +78,7 @@ def load(names: Sequence[str], django_settings: str | None) -> Program:
     with _in_its_folder(), _without_sending(), _quiet():
         failure = _failure_of(names, django_settings)
     tops = {name.partition(":")[0].partition(".")[0] for name in (*names, django_settings or "") if name}
-    foreign = (packages_distributions().keys() | _OF_THE_STANDARD_LIBRARY) - tops
+    foreign = (packages_distributions().keys() | _NO_PROGRAMS_OWN) - tops
     loggers = [
         logger
         for logger in all_loggers()
