@@ -270,8 +270,9 @@ class Dispatcher:
     def _step(self) -> bool:
         """Wait for what is due next, or deliver it; False where nothing came for so long that it ends."""
         tend_seconds = self._delivery.tend()
-        # Before the buffer is asked: an event that is put after that finds the flag, and leaves a note.
+        # Before the buffer is asked: an event that is put after that finds the flags, and leaves a note.
         self._is_idle = True
+        self._is_held = False  # another thread may have found it so, before a request of this one's got through
         delay = self._delivery.delay_seconds()
         if delay is None:
             if self._wait(IDLE_SECONDS):
