@@ -281,13 +281,19 @@ class Dispatcher:
             return not self._may_end()
         self._is_idle = False
         if delay > 0:
-            # While no request may begin, no event changes anything: one that woke this thread would pay for it.
-            self._is_held = self.schedule.held_seconds > 0
-            self._wait(min(delay, tend_seconds))
-            self._is_held = False
+            self._wait_for_due(min(delay, tend_seconds))
         else:
             self._deliver_next()
         return True
+
+    def _wait_for_due(self, seconds: float) -> None:
+        # While no request may begin, no event changes anything: one that woke this thread would pay for it.
+        if self.schedule.held_seconds > 0:
+            self._is_held = True
+            if self.schedule.held_seconds <= 0:
+                return  # another thread's request has ended it just now: look again
+        self._wait(seconds)
+        self._is_held = False
 
     def _deliver_next(self) -> None:
         """Deliver the batch that is due, or leave it to the requests under way a little longer."""
