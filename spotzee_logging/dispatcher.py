@@ -272,7 +272,9 @@ class Dispatcher:
         tend_seconds = self._delivery.tend()
         # Before the buffer is asked: an event that is put after that finds the flags, and leaves a note.
         self._is_idle = True
-        self._is_held = False  # another thread may have found it so, before a request of this one's got through
+        self._is_held = (
+            False  # another thread may have found it so, before a request of this one's got through
+        )
         delay = self._delivery.delay_seconds()
         if delay is None:
             if self._wait(IDLE_SECONDS):
