@@ -21,6 +21,7 @@ STATEMENTS = {
     "pythonjsonlogger.json": "import pythonjsonlogger.json",
     "requests": "import requests",
     "spotzee_logging": OWN_IMPORT,
+    "spotzee_logging, and a handler": f"{OWN_IMPORT}; SpotzeeHandler('sk_bench')",
 }
 
 

@@ -125,7 +125,7 @@ def _tails(samples: Samples) -> str:
 
 
 def _kind(name: str) -> str:
-    return "peer" if name in PEERS else "ours" if name in {"ours", "spotzee_logging"} else "base"
+    return "peer" if name in PEERS else "ours" if name.startswith(("ours", "spotzee_logging")) else "base"
 
 
 def _deliver(samples: Samples) -> str:
