@@ -356,7 +356,9 @@ def test_30_a_spool_that_vanishes_while_it_is_open(server, in_trouble, harm):
 
 NOBODY = 65534
 AS_NOBODY = (
-    "import encodings.idna, requests, spotzee_logging.buffers.sqlite\n"  # what nobody may not read any more
+    # What comes late, and nobody may not read any more.
+    "import encodings.idna, requests, spotzee_logging.buffers.sqlite, spotzee_logging.silence\n"
+    "SpotzeeHandler('sk_test', base_url='http://127.0.0.1:9').close()\n"
     "if os.getuid() == 0:\n"
     "    os.setgroups([])\n"
     f"    os.setgid({NOBODY})\n"
