@@ -160,7 +160,13 @@ class Settings:
         3.0, Row("seconds", "how long a connection may take to open", unit="s", minimum=0.001)
     )
     read_timeout_seconds: float = _setting(
-        10.0, Row("seconds", "how long the server may be silent", unit="s", minimum=0.001)
+        10.0,
+        Row(
+            "seconds",
+            "how long the server may be silent, and the body of its answer may take in all",
+            unit="s",
+            minimum=0.001,
+        ),
     )
     shutdown_timeout_seconds: float = _setting(
         5.0,
