@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import threading
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS: Final = 60
 _STOP_SECONDS: Final = 1.0
 _SIGNAL_CHECK_SECONDS: Final = 0.5
+_TURNS_OF_AN_ACCEPT: Final = 5
+"""After so many turns of the loop, and some to spare, a connection that was just accepted is known."""
 
 
 class Sandbox:
@@ -231,11 +234,15 @@ class _Service:
         )
         self._ready.set()
         await self._stopping.wait()
+        # First no more is accepted: what asyncio has just accepted when its server is closed, it never closes.
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            self._loop.remove_reader(self._listener)
+        for _ in range(_TURNS_OF_AN_ACCEPT):
+            for protocol in tuple(state.connections):
+                protocol.transport.abort()
+            # The ends of the connections are callbacks, and wake the requests that hang.
+            await asyncio.sleep(0)
         server.close()
-        for protocol in tuple(state.connections):
-            protocol.transport.abort()
-        # The ends of the connections are callbacks, and wake the requests that hang.
-        await asyncio.sleep(0)
         if state.tasks:
             await asyncio.wait(tuple(state.tasks), timeout=_STOP_SECONDS)
 

@@ -294,3 +294,39 @@ def test_the_application_takes_a_lifespan():
     sent = call(create_app(Store(), FaultScript()), {"type": "lifespan", "state": {}}, *messages)
 
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+STOPPED = """
+import gc, socket, sys, threading, urllib.parse, warnings
+from spotzee_logging.sandbox import Sandbox
+
+warnings.simplefilter("error")
+left_open = []
+sys.unraisablehook = lambda what: left_open.append(what.exc_value)
+
+def connect(port, begin):
+    begin.wait()
+    for _ in range(5):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            pass  # it has stopped
+
+for _ in range(50):
+    with Sandbox() as sandbox:
+        begin = threading.Event()
+        port = urllib.parse.urlsplit(sandbox.root_url).port
+        clients = [threading.Thread(target=connect, args=(port, begin)) for _ in range(3)]
+        for client in clients:
+            client.start()
+        begin.set()
+    for client in clients:
+        client.join()
+    gc.collect()
+print(left_open)
+"""
+
+
+def test_stopping_leaves_no_connection_open(run_python):
+    """A connection that is accepted just as the server stops is closed: nobody's test is told of it later."""
+    assert run_python(STOPPED).stdout == "[]\n"
