@@ -14,6 +14,18 @@ from spotzee_logging.handler import SpotzeeHandler, flush
 from spotzee_logging.version import __version__ as __version__
 
 if typing.TYPE_CHECKING:
+    # What comes late comes by its name: tools that freeze a program find here that it belongs to it.
+    import difflib  # noqa: F401
+    import encodings.idna  # noqa: F401
+    import ipaddress  # noqa: F401
+    import pkgutil  # noqa: F401
+    import urllib.parse  # noqa: F401
+    import zoneinfo  # noqa: F401
+
+    import spotzee_logging.assembly
+    import spotzee_logging.buffers.sqlite
+    import spotzee_logging.silence
+    import spotzee_logging.track_wrapt  # noqa: F401
     from spotzee_logging.markers import arg, elapsed, error, result
     from spotzee_logging.settings import Settings
     from spotzee_logging.sigterm import flush_on_sigterm

@@ -61,20 +61,27 @@ class Contact:
             if fields.get("anonymous_id") not in (None, self.anonymous_id):
                 return
         else:
-            fields.update(self._ids)
+            fields.update(self._once("_ids", _ids_of))
         if self.user is not None:
-            own, user = fields.get("user"), _copied(self._plain_user)
+            own, user = fields.get("user"), _copied(self._once("_plain_user", _plain_user_of))
             fields["user"] = user if own is None else _merged(user, own)
 
-    @functools.cached_property
-    def _plain_user(self) -> Any:
-        # Copied for each event: to thaw it takes four times as long.
-        return _thawed(self.user)
+    def _once(self, name: str, make: Callable[[Contact], Any]) -> Any:
+        """What `make` gives, kept. Not by cached_property, whose lock (until Python 3.12) would not survive a fork."""
+        kept = self.__dict__
+        if name not in kept:
+            kept[name] = make(self)
+        return kept[name]
 
-    @functools.cached_property
-    def _ids(self) -> dict[str, Any]:
-        ids = (("external_id", self.external_id), ("anonymous_id", self.anonymous_id))
-        return {field: value for field, value in ids if value is not None}
+
+def _ids_of(who: Contact) -> dict[str, Any]:
+    ids = (("external_id", who.external_id), ("anonymous_id", who.anonymous_id))
+    return {field: value for field, value in ids if value is not None}
+
+
+def _plain_user_of(who: Contact) -> Any:
+    # Kept, and copied for each event: to thaw it takes four times as long.
+    return _thawed(who.user)
 
 
 NOBODY: Final = Contact()

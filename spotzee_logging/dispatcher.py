@@ -22,6 +22,9 @@ from spotzee_logging.settings import ApiKey, Settings
 IDLE_SECONDS: Final = 5.0
 """How long a thread waits for more before it ends; the next event starts another."""
 
+_LEAST_PAUSE_SECONDS: Final = 0.1
+"""How long a thread rests at least after a fault of ours, or of a buffer's."""
+
 _FULL: Final = (
     "the buffer was full. Raise max_pending_bytes, or see in stats().last_error why delivery does not keep up"
 )
@@ -115,10 +118,9 @@ class Dispatcher:
         """Hold one event for delivery; waits only where `overflow` is "block" and the buffer full."""
         dropped = self.buffer.put(body, key)
         if dropped:
-            dropped = self._put_into_full(body, key) if self._block_seconds else dropped
-            if dropped and dropped[-1] is body:
-                self.reporter.ledger.accept()
-            self.reporter.dropped(dropped, "buffer_full", _FULL)
+            if self._block_seconds and dropped[-1] is body:
+                dropped = self._put_into_full(body, key)
+            self._drop_for_room(dropped, body)
             if not self._is_held:
                 self.deliver_soon()
         if not self._threads:
@@ -128,16 +130,24 @@ class Dispatcher:
         elif self._is_idle or self.buffer.unsealed >= self.schedule.capacity:
             self.wake()  # full batches are due, and the rest may wait for its age
 
+    def _drop_for_room(self, dropped: Sequence[Body], body: Body) -> None:
+        """Count, and tell of, the events that a full buffer has given; `body` is the one that was put."""
+        if dropped and dropped[-1] is body:
+            self.reporter.not_held(body, "buffer_full", _FULL)
+            dropped = dropped[:-1]
+        self.reporter.dropped(dropped, "buffer_full", _FULL)
+
     def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
         self.deliver_soon()
         # The thread that makes room must not wait for it: an on_error that logs runs there.
         wait_seconds = 0.0 if is_sender(threading.get_ident()) else self._block_seconds
+        position = self.buffer.position
         try:
             return self.buffer.put(body, key, wait_seconds=wait_seconds)
         except BaseException:
-            # Ctrl-C, or what else a signal's handler raises into the wait: the event has not found room.
-            self.reporter.ledger.accept()
-            self.reporter.dropped([body], "buffer_full", _FULL)
+            # Ctrl-C, or what else a signal's handler raises into the wait: the event has seldom found room.
+            if self.buffer.position == position:
+                self.reporter.not_held(body, "buffer_full", _FULL)
             raise
 
     def wake(self) -> None:
@@ -236,8 +246,10 @@ class Dispatcher:
             if threading.current_thread() not in self._threads:
                 return
             self._threads.discard(threading.current_thread())
+            self._is_held = False
             if len(self.buffer):
                 self._start()
+                self.wake()
 
     def _run_here(self, position: int, deadline: float) -> None:
         """Deliver on the calling thread, where no other can be started, until the deadline."""
@@ -265,6 +277,10 @@ class Dispatcher:
                 logging.ERROR,
                 f"delivery met {type(error).__name__}; it will be tried again",
             )
+            # Here, for what fails may be what tells how long to wait.
+            pause = max(_LEAST_PAUSE_SECONDS, self.schedule.held_seconds)
+            most = self._most_seconds()
+            self._wait(pause if most is None else min(pause, most))
             return True
 
     def _step(self) -> bool:
@@ -272,9 +288,7 @@ class Dispatcher:
         tend_seconds = self._delivery.tend()
         # Before the buffer is asked: an event that is put after that finds the flags, and leaves a note.
         self._is_idle = True
-        self._is_held = (
-            False  # another thread may have found it so, before a request of this one's got through
-        )
+        self._is_held = False  # another thread may have found it so, before this one's request got through
         delay = self._delivery.delay_seconds()
         if delay is None:
             if self._wait(IDLE_SECONDS):

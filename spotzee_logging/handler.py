@@ -62,12 +62,9 @@ class SpotzeeHandler(logging.Handler):
     ) -> None:
         # First: a handler that cannot be must not get into logging's list of handlers.
         self._settings: Settings = _settings().Settings.from_env(api_key=api_key, **settings)
-        try:
-            super().__init__(level)
-        except (ValueError, TypeError) as error:
-            remedy = 'Give logging.INFO, "INFO" or a number.'
-            raise InvalidSettings(f"level is no level of logging's. {remedy}", setting="level") from error
+        valid_level = _level(level)
         self._dispatcher = _dispatcher_for(self._settings, buffer)
+        super().__init__(valid_level)
         self._reporter = self._dispatcher.reporter
         self._buffer = self._dispatcher.buffer
         self._intake = Intake(self._settings, self._reporter)
@@ -304,6 +301,12 @@ def flush(timeout: float | None = None) -> bool:
 
 
 # The table of settings, and what delivers, are half of the package: they come with the first handler that is made.
+
+
+def _level(level: int | str) -> int:
+    kinds = late.module("spotzee_logging.setting_kinds")
+    valid: int = kinds.valid("level", kinds.Row("level", ""), level)
+    return valid
 
 
 def _settings() -> Any:

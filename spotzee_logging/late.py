@@ -57,11 +57,15 @@ def names(
     return get, lambda: sorted({*namespace, *places})
 
 
-def before_fork() -> None:
-    """Wait until no other thread has an import under way, and let none begin."""
+def before_fork(*, may_wait: bool) -> None:
+    """Wait until no other thread has an import under way, and let none begin.
+
+    :param may_wait: whether the import that is waited for can end: it may need a lock that this thread holds.
+    """
     this_thread = threading.get_ident()
     _turn.acquire()
-    _turn.wait_for(lambda: all(thread == this_thread for thread in _importing.values()))
+    if may_wait:
+        _turn.wait_for(lambda: all(thread == this_thread for thread in _importing.values()))
 
 
 def after_fork_in_parent() -> None:

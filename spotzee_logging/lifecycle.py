@@ -61,8 +61,8 @@ class Member(Protocol):
         ...
 
 
-# Replaced as a whole, so that to read it takes no lock: a fork, or a signal's handler, waits for nobody.
-_members: tuple[weakref.ref[Member], ...] = ()
+# Copied to be read, in one step of C, and not under the lock: a fork, or a signal's handler, waits for nobody.
+_members: list[weakref.ref[Member]] = []
 _orphans: set[Member] = set()
 _lock = threading.RLock()
 _is_installed = False
@@ -138,11 +138,13 @@ process_exit = _Exit()
 
 def register(member: Member) -> None:
     """Have `member` flushed at the exit of the process, and begun anew in a forked child."""
-    global _is_installed, _members, _may_fork_unseen, _pid  # noqa: PLW0603  the process's own
+    global _is_installed, _may_fork_unseen, _pid  # noqa: PLW0603  the process's own
     _let_settled_orphans_go()
     _may_fork_unseen = hosts.may_fork_in_c()
     with _lock:
-        _members = (*[reference for reference in _members if reference() is not None], weakref.ref(member))
+        for dead in [reference for reference in list(_members) if reference() is None]:
+            _members.remove(dead)
+        _members.append(weakref.ref(member))
         if _is_installed:  # hooks cannot be taken back: once a process
             return
         _is_installed = True
@@ -162,7 +164,7 @@ def register(member: Member) -> None:
 def members() -> list[Member]:
     """Those that are alive."""
     notice_fork()
-    return [member for reference in _members if (member := reference()) is not None]
+    return [member for reference in list(_members) if (member := reference()) is not None]
 
 
 def adopt(member: Member) -> None:
@@ -255,7 +257,7 @@ _forking: list[Member] = []
 
 
 def _before_fork() -> None:
-    late.before_fork()
+    late.before_fork(may_wait=may_wait())
     _forking[:] = members()
     for member in _forking:
         member.before_fork()

@@ -8,6 +8,7 @@ found, the whole is made plain and looked through.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -23,8 +24,8 @@ ACCOUNTS: Final = "iban"
 
 _SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
 _HOLD_NO_NUMBER: Final = frozenset({float, bool, type(None), datetime, date, time, timedelta})
-# The same by their modules and names: a program that does not use them is spared their import.
-_HOLD_NONE_EITHER: Final = frozenset({("decimal", "Decimal"), ("uuid", "UUID")})
+# The same by module and name: a program that does not use them is spared their import.
+_HOLD_NONE_EITHER: Final = {"decimal": "Decimal", "uuid": "UUID"}
 _MOST_CONTAINERS: Final = 1_000
 _MOST_KNOWN_KEYS: Final = 10_000
 
@@ -89,10 +90,7 @@ class Redaction:
                 elif kind is int:
                     if not -_SHORTEST_NUMBER < member < _SHORTEST_NUMBER:
                         return False
-                elif (
-                    kind not in _HOLD_NO_NUMBER
-                    and (kind.__module__, kind.__qualname__) not in _HOLD_NONE_EITHER
-                ):
+                elif kind not in _HOLD_NO_NUMBER and not _holds_none_either(kind):
                     containers.append(member)
             if len(containers) > _MOST_CONTAINERS:
                 return False
@@ -125,6 +123,11 @@ class Redaction:
         if self._has_cards:
             text = without_cards(text, REDACTED)
         return without_accounts(text, REDACTED) if self._has_accounts else text
+
+
+def _holds_none_either(kind: type) -> bool:
+    name = _HOLD_NONE_EITHER.get(kind.__module__)
+    return name is not None and getattr(sys.modules.get(kind.__module__), name, None) is kind
 
 
 def _bare(key: str) -> str:

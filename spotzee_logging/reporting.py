@@ -58,12 +58,13 @@ class Reporter:
     def dropped(self, bodies: Sequence[bytes], reason: str, why: str) -> None:
         """Pending events were given up; `why` says why and what to do. What the exit drops it says itself."""
         self.ledger.drop(reason, len(bodies))
+        kind = None if reason == "shutdown" else reason
+        self._tell_each(bodies, kind, lambda event: _dropped(event, reason, why))
 
-        def error_of(event: Event) -> SpotzeeError:
-            fields = fields_of(event)
-            return EventDropped(f"{describe(fields)}: dropped, {why}", reason=reason, **named(fields))
-
-        self._tell_each(bodies, None if reason == "shutdown" else reason, error_of)
+    def not_held(self, body: bytes, reason: str, why: str) -> None:
+        """An event that was made found no place to wait in: it is accepted and given up, in one step."""
+        self.ledger.turn_away(dropped=reason)
+        self._tell_each([body], reason, lambda event: _dropped(event, reason, why))
 
     def _tell_each(
         self, bodies: Sequence[bytes], kind: str | None, error_of: Callable[[Event], SpotzeeError]
@@ -94,3 +95,8 @@ class Reporter:
                 logging.ERROR,
                 f"on_error raised {type(failure).__name__}; what it was told stands",
             )
+
+
+def _dropped(event: Event, reason: str, why: str) -> SpotzeeError:
+    fields = fields_of(event)
+    return EventDropped(f"{describe(fields)}: dropped, {why}", reason=reason, **named(fields))

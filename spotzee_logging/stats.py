@@ -78,11 +78,6 @@ class Ledger:
         self._last_error: str | None = None
         self._last_delivery_at: datetime | None = None
 
-    def accept(self) -> None:
-        """One event came in that no buffer holds."""
-        with self._lock:
-            self._accepted += 1
-
     def recover(self, count: int) -> None:
         """So many events of a process that is gone are pending here."""
         with self._lock:

@@ -236,6 +236,25 @@ def test_the_face_has_no_logic():
     )
 
 
+def strings_given_to(function):
+    """The texts that the package's code gives to a function as its first argument."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == function and node.args:
+                if isinstance(node.args[0], ast.Constant):
+                    yield node.args[0].value
+
+
+def test_what_comes_late_stands_in_the_code_too():
+    """A tool that freezes a program finds what belongs to it by its imports, those for type checkers among them."""
+    imported = {module for path in FILES for module, names in imports(path)}
+    imported |= {f"{module}.{name}" for path in FILES for module, names in imports(path) for name in names}
+    late = set(strings_given_to("late.module"))
+
+    assert len(late) > 9
+    assert late <= imported
+
+
 def test_the_tests_own_tables_name_no_module_twice():
     """A module stands on one line."""
     for lines in (LINES, *WITHIN.values()):

@@ -114,9 +114,10 @@ class MemoryBuffer(KeptNowhere):
                     return [*dropped, body]
             if not self._waiting:
                 self._mark()
-            self._waiting.append(entry)
+            # Counted first: an exception of a signal's handler comes in where a call ends, and finds it whole.
             self._position += 1
             self._bytes += size
+            self._waiting.append(entry)
         return dropped
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
