@@ -295,7 +295,8 @@ class Dispatcher:
                 return True
             self._delivery.tend(is_idle=True)  # before nobody does any more
             return not self._may_end()
-        self._is_idle = False
+        # Where all that is pending waits by itself, what comes is due before it.
+        self._is_idle = not (self.buffer.has_sealed or self.buffer.unsealed)
         if delay > 0:
             self._wait_for_due(min(delay, tend_seconds))
         else:

@@ -265,3 +265,20 @@ def test_the_pace_holds_over_all_connections(make_handler, make_logger, connecti
         assert server.wait_for(lambda: len(server.requests) == 10, 20)
         assert not handler.flush(0.5)
         assert len(server.requests) == 10
+
+
+def test_an_event_does_not_wait_behind_a_batch_that_waits_by_itself(sandbox, make_handler, make_logger):
+    """It is delivered when it is as old as flush_interval_seconds, however long the other waits."""
+    sandbox.faults([{"status": 409, "code": "idempotency_in_progress", "headers": {"Retry-After": "600"}}])
+    handler = make_handler(flush_interval_seconds=0.2)
+    logger = make_logger(handler)
+    log(logger, 1, 1)
+    assert sandbox.wait_for_requests(1, timeout_seconds=10)
+    deadline = time.monotonic() + 10
+    while handler.stats().last_error is None and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+
+    logger.info("x", extra={"spotzee_event": tag(1, external_id="cust_another")})
+
+    assert sandbox.wait_for(1, timeout_seconds=10)
+    handler.flushOnClose = False

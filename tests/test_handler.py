@@ -14,6 +14,7 @@ import pytest
 
 from conftest import tag
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, flush
+from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.errors import InvalidEvent, InvalidSettings
 
 
@@ -539,3 +540,19 @@ def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler,
 
     assert time.monotonic() - started < 0.2
     assert "closed with 1 events undelivered" in said(caplog)
+
+
+def test_a_buffer_that_makes_room_itself_is_given_each_event_once(make_handler, make_logger):
+    """Also where calls would block: what it has dropped is counted, and nothing is put again."""
+    buffer = MemoryBuffer(150, drops_oldest=True)
+    handler = make_handler(
+        buffer=buffer, overflow="block", block_timeout_seconds=0.1, flush_interval_seconds=3600
+    )
+    logger = make_logger(handler)
+    for number in range(5):
+        logger.info("x", extra={"spotzee_event": {"name": f"n{number}", "external_id": "c"}})
+
+    stats = handler.stats()
+    assert stats.accepted == 5
+    assert stats.pending == len(buffer) == 5 - stats.dropped["buffer_full"]
+    handler.flushOnClose = False

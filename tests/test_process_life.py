@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import logging.handlers
+import os
 
 import pytest
 
@@ -267,7 +268,8 @@ kwargs={{"base_url": "{sandbox.url}"}}
 
 
 CONFIGURING = """
-import importlib.abc, logging, logging.config, sys, threading
+import importlib.abc, logging, logging.config, os, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads, from Python 3.12 on
 from spotzee_logging import SpotzeeHandler
 
 class Slow(importlib.abc.MetaPathFinder):
@@ -285,6 +287,11 @@ assert importing.wait(20)
 
 def make():
     configuring.set()
+    if sys.argv[2] == "forks":
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+        return logging.NullHandler()
     return SpotzeeHandler("sk_test", base_url=sys.argv[1], spool=sys.argv[2])
 
 logging.config.dictConfig({
@@ -303,3 +310,9 @@ def test_a_handler_is_made_while_another_thread_imports(sandbox, run_python, tmp
 
     assert done.stdout == "True\n"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_within_dictconfig_waits_for_no_import(sandbox, run_python):
+    """Where the import needs logging's lock, which whoever forks holds, neither would ever go on."""
+    assert run_python(CONFIGURING, sandbox.url, "forks").stdout == "True\n"

@@ -105,8 +105,18 @@ class Backlog:
 
     def append(self, contact: int, body: Body) -> None:
         """Have the journal take an event. Raises OSError where it does not."""
-        self.journal.append(framed(contact, body))
-        size = len(body)  # written out, not by the two methods below: this is the caller's time
+        line, end, size = framed(contact, body), self.journal.end, len(body)
+        try:
+            self.journal.append(line)
+        except OSError:
+            raise
+        except BaseException:
+            # A signal's handler has raised, as Ctrl-C does: what is written by now is held, and is counted.
+            if self.journal.has_line_behind(end, line):
+                self._wrote(body)
+                self._count(body)
+            raise
+        # Written out, not by the two methods below: this is the caller's time.
         self._unread += 1
         self._unread_bytes += size
         self.bytes += size
@@ -115,9 +125,9 @@ class Backlog:
 
     def add_in_memory(self, contact: int, body: Body) -> None:
         """Hold an event that the journal did not take, and all that come while there are such."""
-        self._in_memory.append((contact, body))
         self.in_memory_bytes += len(body)
         self._count(body)
+        self._in_memory.append((contact, body))
 
     def _count(self, body: Body) -> None:
         self.bytes += len(body)

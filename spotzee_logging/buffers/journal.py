@@ -92,6 +92,17 @@ class Journal:
         if self.is_synced:
             _sync(fd)
 
+    @property
+    def end(self) -> int:
+        """The address behind the last byte that was written."""
+        return self._starts[-1] + self._size if self._starts else 0
+
+    def has_line_behind(self, address: int, line: bytes) -> bool:
+        """Whether a line was written behind `address`: asked where an append was left by a signal's exception."""
+        if self._fd is not None:
+            self._size = max(self._size, os.fstat(self._fd).st_size)
+        return self.end >= address + len(line)
+
     def _begin_segment(self) -> int:
         start = self._end()
         path = self._path(start)

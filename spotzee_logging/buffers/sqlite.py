@@ -139,16 +139,27 @@ class SqliteBuffer:
             own = self._parts.own
             if not own.backlog.bytes:
                 self._mark()
+            position, events = self.position, self._tally.events
             try:
-                is_on_disk = own.append(contact, body)
-            except OSError as error:
-                self._tally.note_journal(self.place, error)
-                own.backlog.add_in_memory(contact, body)
-                is_on_disk = False
-            if not is_on_disk:
-                self._tally.tell(unspooled=1)
-            self._tally.put(size)
+                self._append(own, contact, body)
+                self._tally.put(size)
+            except BaseException:
+                # A signal's handler has raised: an event that is held by now is counted as well.
+                if self.position > position and self._tally.events == events:
+                    self._tally.put(size)
+                raise
         return dropped
+
+    def _append(self, own: Claim, contact: int, body: Body) -> None:
+        """Have the journal hold an event, and memory alone where the journal does not."""
+        try:
+            is_on_disk = own.append(contact, body)
+        except OSError as error:
+            self._tally.note_journal(self.place, error)
+            own.backlog.add_in_memory(contact, body)
+            is_on_disk = False
+        if not is_on_disk:
+            self._tally.tell(unspooled=1)
 
     def _has_room(self, size: int) -> bool:
         in_memory = self._parts.own.backlog.in_memory_bytes

@@ -501,6 +501,59 @@ def test_06_a_signals_handler_that_logs_at_any_line(sandbox, make_handler, what,
     assert not any("delivery met" in line for line in said(caplog))
 
 
+class Interrupted(BaseException):
+    """What a signal's handler raises, as Ctrl-C does."""
+
+
+def interrupted(act):
+    """Call `act` again and again, raising where a further call of ours has just ended, until there is none.
+
+    It is there that Python looks for signals, and at the end of a loop's round.
+    """
+    for point in itertools.count():
+        left = point
+
+        def profile(frame, event, _):
+            nonlocal left
+            if event in {"return", "c_return"} and frame.f_code.co_filename.startswith(PACKAGE):
+                left -= 1
+                if left < 0:
+                    sys.setprofile(None)
+                    raise Interrupted
+
+        sys.setprofile(profile)
+        try:
+            act()
+        except Interrupted:
+            yield point
+        else:
+            return
+        finally:
+            sys.setprofile(None)
+
+
+@pytest.mark.parametrize("settings", [{}, {"spool": "events.db"}], ids=["memory", "spool"])
+def test_06_a_signals_handler_that_raises_at_any_calls_end(
+    sandbox, make_handler, make_logger, tmp_path, settings
+):
+    """An event whose call is left by Ctrl-C is held, and delivered and counted, or it is not there at all."""
+    spool = {"spool": tmp_path / settings["spool"]} if settings else {}
+    handler = make_handler(flush_interval_seconds=3600, **spool)
+    logger = make_logger(handler)
+    good(logger)
+    assert handler.flush(20)
+
+    points = list(interrupted(lambda: good(logger)))
+    assert len(points) > 50
+    good(logger)
+
+    assert handler.flush(20)
+    stats = handler.stats()
+    assert (stats.pending, stats.pending_bytes) == (0, 0)
+    assert stats.accepted == stats.delivered == len(sandbox.events())
+    assert 3 < stats.delivered < len(points)
+
+
 @pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest"])
 def test_06_also_where_there_is_no_room(sandbox, make_handler, overflow):
     """The same in a full buffer, where events are dropped, counted and told of: each of them ends once."""

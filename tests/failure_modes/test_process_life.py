@@ -1142,6 +1142,27 @@ def test_19_no_event_wakes_it_while_it_may_not_send(sandbox, make_handler, log):
     assert len(sandbox.requests()) == 1
 
 
+class FaultyBuffer(AskedBuffer):
+    """Raises where it is asked what there is to do."""
+
+    @property
+    def unsealed(self):
+        if threading.current_thread().name == "spotzee_logging":
+            self.times_asked += 1
+            raise ValueError("no buffer of ours")
+        return super().unsealed
+
+
+def test_19_a_fault_in_telling_what_is_due_does_not_make_it_spin(make_handler, log, caplog):
+    """Each time it meets one the thread rests before it looks again; one line tells of it."""
+    buffer = FaultyBuffer(2**20)
+    log(make_handler(buffer=buffer, flush_interval_seconds=0))
+    threading.Event().wait(0.5)
+
+    assert 1 <= buffer.times_asked <= 10
+    assert sum("delivery met ValueError" in line.getMessage() for line in caplog.records) == 1
+
+
 MANY = """
 import logging, sys, threading, time
 from spotzee_logging import SpotzeeHandler, dispatcher, flush
