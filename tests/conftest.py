@@ -20,6 +20,7 @@ SCHEMA = json.loads((pathlib.Path(__file__).parent / "contract" / "events.schema
 VALIDATOR = jsonschema.Draft202012Validator(
     SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
 )
+assert "date-time" in VALIDATOR.format_checker.checkers  # by rfc3339-validator; without it nothing is checked
 
 # Each runs in an environment of tox's own, which sets the variable to its name here: they need what the others have
 # not installed, or take longer.
