@@ -383,6 +383,28 @@ def test_what_dict_config_hides_is_told(doctor):
     assert len(done.wrong["logging"]) == 1
 
 
+KEPT = """
+import sys
+from spotzee_logging import SpotzeeHandler
+
+class Kept(SpotzeeHandler):
+    made = []
+
+    def __init__(self, **settings):
+        self.made.append(self)
+        super().__init__(**settings)
+
+Kept(capacity=0)
+"""
+
+
+def test_a_handler_that_could_not_be_made_and_is_still_there(doctor):
+    """It is none of the program's handlers, and does not end the command."""
+    done = doctor(KEPT)
+
+    assert "shop cannot be loaded: capacity must be from 1 to 100" in words_of(done, "logging")
+
+
 def test_a_host_that_is_not_found(doctor):
     """A misspelt base URL is a name that DNS does not know."""
     done = doctor(SPOTZEE_BASE_URL="https://api.spotzee.invalid/api/client")

@@ -185,7 +185,8 @@ def _quiet() -> Iterator[None]:
 def _handlers() -> Iterator[SpotzeeHandler]:
     for each in gc.get_objects():
         # By type(): a lazy proxy that is asked for its class may import, or raise, whatever it stands for.
-        if issubclass(type(each), SpotzeeHandler):
+        # One that could not be made may be there yet, as the error's traceback holds it: it has no level set.
+        if issubclass(type(each), SpotzeeHandler) and "_flush_level" in vars(each):
             yield each
 
 
