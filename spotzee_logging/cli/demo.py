@@ -43,35 +43,32 @@ def demo(ctx: click.Context, *, keep: bool, is_json: bool) -> None:
     from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  another extra than this command line's
 
     with Sandbox() as sandbox:
-        all_arrived = tell(sandbox) if is_json else show(sandbox, Console())
-        if keep:
-            _keep(sandbox, is_quiet=is_json)
+        result = _result_of(sandbox) if is_json else None
+        all_arrived = show(sandbox, Console()) if result is None else not result["mismatches"]
+        # From here on Ctrl-C is an end like any other: whoever has read the result, or the address, may end it at once.
+        with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
+            if result is not None:
+                print_json(result)
+            elif keep:
+                click.echo(f"\nSee the events at {sandbox.root_url}/ - Ctrl-C ends it.")
+            if keep:
+                sandbox.serve_forever()
+    if keep and not is_json:
+        click.echo("The sandbox has stopped.")
     ctx.exit(DONE if all_arrived else FAILED)
 
 
-def _keep(sandbox: Sandbox, *, is_quiet: bool) -> None:
-    with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
-        if not is_quiet:
-            click.echo(f"\nSee the events at {sandbox.root_url}/ - Ctrl-C ends it.")
-        sandbox.serve_forever()
-    if not is_quiet:
-        click.echo("The sandbox has stopped.")
-
-
-def tell(sandbox: Sandbox) -> bool:
+def _result_of(sandbox: Sandbox) -> dict[str, Any]:
     """As `show`, but for programs: one JSON object."""
     shop, stats = _open_shop(sandbox.url)
     events = sandbox.events()
-    odd = _mismatches_of(shop, events)
-    result = {
+    return {
         "page": f"{sandbox.root_url}/",
         "events": events,
         "requests": len(sandbox.requests()),
         "stats": _account(stats),
-        "mismatches": odd,
+        "mismatches": _mismatches_of(shop, events),
     }
-    print_json(result)
-    return not odd
 
 
 def show(sandbox: Sandbox, console: Console) -> bool:

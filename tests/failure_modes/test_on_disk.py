@@ -290,13 +290,13 @@ def test_30_a_full_disk_costs_no_event(server, in_trouble):
         "log(0, 100)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))\n"
         "log(100, 1900)\n"
-        "wait_for(lambda: handler.stats().unspooled)\n"
+        "wait_for(lambda: handler.stats().unspooled > 1000)\n"
         "assert handler.stats().pending == 2000\n"
         "in_memory = handler._buffer._parts.own.backlog.in_memory\n"
         "assert in_memory > 0\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
         "wait_for(lambda: handler._buffer._parts.own.backlog.in_memory == 0)\n"
-        "print(len(spool_said()), handler.stats().unspooled > 1000)\n"
+        "print(len(spool_said()), handler.stats().dropped)\n"
         "import urllib.request\n"
         "request = urllib.request.Request(url.replace('/api/client', '/sandbox/faults'), b'[]', method='PUT')\n"
         "request.add_header('Content-Type', 'application/json')\n"
@@ -304,7 +304,7 @@ def test_30_a_full_disk_costs_no_event(server, in_trouble):
         "print(handler.flush(20))\n"
     )
 
-    assert printed == ["1", "True", "True"]
+    assert printed == ["1", "{}", "True"]
     assert arrived(server) == list(range(2000))
 
 
