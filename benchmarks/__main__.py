@@ -43,8 +43,10 @@ def main() -> int:
                 return check(ports)
             written = report.of(measured(options.only, ports))
     print(written.tables["budgets"])
-    if options.output or options.earlier:
-        report.write(written, options.output or options.earlier)
+    folder = options.output or options.earlier
+    if folder:
+        report.write(written, folder)
+        written = report.read(folder)  # rounded as they are kept, so that the page and they agree
     if options.page:
         report.fill_in(written, options.page)
     return 0

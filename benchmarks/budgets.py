@@ -52,7 +52,7 @@ class Budget(NamedTuple):
         return ratio - self.extra / samples.median(self.against)
 
     def is_held(self, samples: Samples, slack: float = 1.0) -> bool:
-        value = self.value(samples)
+        value = round(self.value(samples), 2)  # as it is shown: beyond that it is noise
         return value * slack >= self.bound if self.is_least else value <= self.bound * slack
 
     def __str__(self) -> str:
