@@ -10,7 +10,7 @@ version = release = re.findall(
     r'__version__ = "(.+)"', (ROOT / "spotzee_logging" / "version.py").read_text()
 )[0]
 extensions = ["myst_parser"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "performance/tables.md"]
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
