@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
@@ -20,6 +20,21 @@ INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
 
 as_json = click.option("--json", "is_json", is_flag=True, help="The result as one JSON object, for programs.")
 """The option that every command with a result has."""
+
+_MOST_TIMEOUT_SECONDS: Final = 7 * 24 * 60 * 60
+
+
+def until_timeout(default_seconds: float, text: str) -> Callable[[Any], Any]:
+    """The option `--timeout` of a command that delivers; `text` says what it bounds."""
+    return click.option(
+        "--timeout",
+        "timeout_seconds",
+        type=click.FloatRange(0, _MOST_TIMEOUT_SECONDS),
+        default=default_seconds,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
 
 
 def say(text: str) -> None:

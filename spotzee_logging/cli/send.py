@@ -10,7 +10,16 @@ from typing import Any, BinaryIO, Final
 import click
 
 from spotzee_logging.cli import json_lines
-from spotzee_logging.cli.console import DONE, FAILED, INTERRUPTED, as_json, no_diagnostics, print_json, say
+from spotzee_logging.cli.console import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    as_json,
+    no_diagnostics,
+    print_json,
+    say,
+    until_timeout,
+)
 from spotzee_logging.errors import DeliveryPaused, SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.formatter import TAG
@@ -18,7 +27,6 @@ from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.settings import Settings
 from spotzee_logging.stats import Stats
 
-_MOST_TIMEOUT_SECONDS: Final = 7 * 24 * 60 * 60
 _QUIET_SECONDS: Final = 2.0
 """How long to wait for delivery before saying so."""
 
@@ -32,15 +40,7 @@ _LINE_BYTES_PER_EVENT_BYTE: Final = 4
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--base-url", metavar="URL", help="Where the API is; else SPOTZEE_BASE_URL.")
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(0, _MOST_TIMEOUT_SECONDS),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Longest to wait after the last line, or for a server that is behind.",
-)
+@until_timeout(60.0, "Longest to wait after the last line, or for a server that is behind.")
 @as_json
 @click.pass_context
 def send(

@@ -13,6 +13,7 @@ import click
 
 from spotzee_logging.buffers.survey import Found, SpoolSurvey
 from spotzee_logging.cli import spool_text
+from spotzee_logging.cli.console import until_timeout
 from spotzee_logging.cli.spool_relay import Relay, purge_pending
 
 _FILE = click.argument("file", type=click.Path(dir_okay=False))
@@ -144,15 +145,7 @@ def purge(file: str, *, is_rejected: bool, age: str | None, is_json: bool) -> No
 @click.option(
     "--base-url", metavar="URL", help="Where the API is; else SPOTZEE_BASE_URL, else Spotzee's own."
 )
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(0, 7 * 24 * 60 * 60),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The longest to wait for delivery.",
-)
+@until_timeout(60.0, "The longest to wait for delivery.")
 @_JSON
 @click.pass_context
 def send(

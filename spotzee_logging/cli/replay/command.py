@@ -17,6 +17,7 @@ from spotzee_logging.cli.console import (
     no_diagnostics,
     print_json,
     say,
+    until_timeout,
 )
 from spotzee_logging.cli.replay.log_lines import LineFormatter, moment_of
 from spotzee_logging.cli.replay.run import Plan, Result, look_at_file, replay_file
@@ -24,7 +25,6 @@ from spotzee_logging.cli.replay.source import STDIN
 from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.settings import Settings
 
-_MOST_TIMEOUT_SECONDS: Final = 7 * 24 * 60 * 60
 _DRY_RUN_KEY: Final = "sk_dry_run"  # a dry run sends nothing, and needs no key of anybody's
 
 
@@ -51,15 +51,7 @@ def _moment(_: click.Context, param: click.Parameter, value: str | None) -> date
 @click.option("--dry-run", is_flag=True, help="Count, and show the first errors; send nothing.")
 @click.option("--journal", type=click.Path(dir_okay=False), metavar="PATH", help="Else FILE.replay.jsonl.")
 @click.option("--rejected", type=click.Path(dir_okay=False), metavar="PATH", help="Else FILE.rejected.jsonl.")
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(0, _MOST_TIMEOUT_SECONDS),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Longest without progress.",
-)
+@until_timeout(300.0, "Longest without progress.")
 @as_json
 @click.pass_context
 def replay(ctx: click.Context, /, files: tuple[str, ...], is_json: bool, **options: Any) -> None:
