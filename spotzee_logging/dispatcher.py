@@ -135,7 +135,8 @@ class Dispatcher:
         if dropped and dropped[-1] is body:
             self.reporter.not_held(body, "buffer_full", _FULL)
             dropped = dropped[:-1]
-        self.reporter.dropped(dropped, "buffer_full", _FULL)
+        if dropped:
+            self.reporter.dropped(dropped, "buffer_full", _FULL)
 
     def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
         self.deliver_soon()
