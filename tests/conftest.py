@@ -84,6 +84,10 @@ def no_contact():
     clear_contact()
 
 
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}
+"""For `run_python`: without coverage, which in every Python that starts takes time and memory, imports and opens."""
+
+
 @pytest.fixture
 def run_python(tmp_path):
     """Runs a program in a Python of its own, and gives its CompletedProcess, with stdout and stderr as text.

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import spotzee_logging
+from conftest import UNMEASURED
 
 ROOT = pathlib.Path(spotzee_logging.__file__).parent
 
@@ -319,9 +320,7 @@ print("quiet")
 def test_an_import_does_nothing(run_python):
     """An import starts no thread, adds no handler, changes no level, opens nothing, and brings no transport."""
     # Where the suite is measured, coverage itself opens files in every Python that starts.
-    unmeasured = {"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}
-
-    done = run_python(IMPORT, PYTHONDONTWRITEBYTECODE="1", SPOTZEE_API_KEY="ok_bad", **unmeasured)
+    done = run_python(IMPORT, PYTHONDONTWRITEBYTECODE="1", SPOTZEE_API_KEY="ok_bad", **UNMEASURED)
 
     assert done.stdout == "quiet\n"
 
@@ -356,9 +355,7 @@ BROUGHT = {
 
 def test_naming_the_handler_brings_what_logging_needs_alone(run_python):
     """Settings and delivery come with the first handler that is made, `track` and `Stats` with their first use."""
-    unmeasured = {"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}
-
-    ours, others = run_python(NAMING, **unmeasured).stdout.splitlines()
+    ours, others = run_python(NAMING, **UNMEASURED).stdout.splitlines()
 
     assert set(ours.split()) == BROUGHT
     assert others == ""

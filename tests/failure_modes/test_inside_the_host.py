@@ -18,7 +18,7 @@ import weakref
 
 import pytest
 
-from conftest import tag
+from conftest import UNMEASURED, tag
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, track
 from spotzee_logging.errors import EventDropped, InvalidEvent, SpotzeeError
 
@@ -637,9 +637,7 @@ print(count)
 def test_06_real_signals_under_load(sandbox, run_python):
     """A timer's handler that logs a thousand times a second, amid logging, flushing and sending: all arrive once."""
     # A tracer for coverage takes more of the time than the calls do.
-    unmeasured = {"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}
-
-    done = run_python(program(UNDER_SIGNALS, capacity=50), sandbox.url, timeout=110, **unmeasured)
+    done = run_python(program(UNDER_SIGNALS, capacity=50), sandbox.url, timeout=110, **UNMEASURED)
 
     assert numbers(sandbox) == list(range(int(done.stdout)))
 

@@ -23,7 +23,7 @@ import requests
 import trustme
 from loopback import Judge, Wire, pass_to, port_of, read_head, read_message, tunnel
 
-from conftest import tag
+from conftest import UNMEASURED, tag
 from spotzee_logging import Settings
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import MAX_ANSWER_BYTES, ApiClient
@@ -1088,9 +1088,7 @@ def test_27_a_million_events_while_the_server_is_down(sandbox, run_python, overf
     """Memory stays where it was, each loss is counted and told of, the log is not flooded, no call raises."""
     sandbox.stop()
     # A tracer for coverage takes memory too, and most of the time.
-    unmeasured = {"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}
-
-    done = run_python(A_MILLION, count, sandbox.url, overflow, timeout=290, **unmeasured)
+    done = run_python(A_MILLION, count, sandbox.url, overflow, timeout=290, **UNMEASURED)
 
     grown_kib, lines, pending = map(int, done.stdout.split())
     assert grown_kib < 8 * 1024
