@@ -152,28 +152,36 @@ def _check_each(
 def _is_plainly_right(fields: dict[str, Any]) -> bool:  # noqa: PLR0911  each is a rule that may not be kept
     """Whether the event surely keeps every rule, as most do; where it may not, the tables decide.
 
-    This runs in the caller's thread for every event, and takes 0.6 µs where the tables take 4: one function,
-    since each call within it would add a tenth. A test holds that it lets nothing pass that they refuse.
+    This runs in the caller's thread for every event, and takes 0.5 µs where the tables take 4: one function that
+    asks for each field by its name, since a loop over them would take twice as long, and each call within it a
+    tenth. A test holds that it lets nothing pass that they refuse.
     """
-    get, type_of_field, type_of_users = fields.get, _EVENT_TYPES.get, _USER_TYPES.get
-    for field, value in fields.items():
-        if type(value) is not type_of_field(field):
-            return False
+    get = fields.get
     name, external_id, anonymous_id = get("name"), get("external_id", _ABSENT), get("anonymous_id", _ABSENT)
-    if not name or not name.isascii() or external_id is anonymous_id is _ABSENT:
+    if not (
+        type(name) is type(external_id) is type(anonymous_id) is str and _EVENT_FIELDS.issuperset(fields)
+    ):
         return False
-    if not (external_id and anonymous_id and external_id.isascii() and anonymous_id.isascii()):
+    if external_id is anonymous_id or not (name and external_id and anonymous_id):
         return False
-    user = get("user")
+    if not (name.isascii() and external_id.isascii() and anonymous_id.isascii()):
+        return False
+    user = get("user", _EMPTY)
+    if not (type(get("data", _EMPTY)) is type(user) is dict and type(get("created_at", _ABSENT)) is str):
+        return False
     if not user:
         return True
-    for field, value in user.items():
-        if type(value) is not type_of_users(field):
-            return False
-    time_zone = user.get("timezone")
-    if time_zone is not None and not (len(time_zone) <= _MOST_ZONE and _is_time_zone(time_zone)):
+    get = user.get
+    zone, locale = get("timezone", _ABSENT), get("locale", _ABSENT)
+    if not (type(zone) is type(locale) is type(get("email", _ABSENT)) is type(get("phone", _ABSENT)) is str):
         return False
-    return len(user.get("locale", "")) <= _MOST_LOCALE
+    if (
+        type(get("data", _EMPTY)) is not dict
+        or not _USER_FIELDS.issuperset(user)
+        or len(locale) > _MOST_LOCALE
+    ):
+        return False
+    return "timezone" not in user or (len(zone) <= _MOST_ZONE and _is_time_zone(zone))
 
 
 def _iso_time(fields: Mapping[str, Any], created_at: datetime | str) -> str:
@@ -260,16 +268,13 @@ USER_RULES: Final[Mapping[str, Rule]] = {
 """The fields of an event's `user`; each may be None."""
 
 
-def _plain_types(rules: Mapping[str, Rule]) -> Mapping[str, Any]:
-    return {field: dict if rule.type is Mapping else rule.type for field, rule in rules.items()}
-
-
 # What `_is_plainly_right` reads of the tables.
-_EVENT_TYPES: Final = {**_plain_types(EVENT_RULES), "created_at": str}
-_USER_TYPES: Final = _plain_types(USER_RULES)
+_EVENT_FIELDS: Final = frozenset(EVENT_RULES)
+_USER_FIELDS: Final = frozenset(USER_RULES)
 _MOST_ZONE: Final = USER_RULES["timezone"].max_length
 _MOST_LOCALE: Final = USER_RULES["locale"].max_length
 _ABSENT: Final = "-"
+_EMPTY: Final[Mapping[str, Any]] = {}
 
 
 def _refuse(fields: Mapping[str, Any], field: str, problem: str, remedy: str) -> NoReturn:

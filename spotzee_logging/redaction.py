@@ -23,6 +23,7 @@ ACCOUNTS: Final = "iban"
 """Two names that stand for values too, whatever their keys: those that hold such a number."""
 
 _SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
+_LARGEST_NEGATIVE: Final = -_SHORTEST_NUMBER
 _HOLD_NO_NUMBER: Final = frozenset({float, bool, type(None), datetime, date, time, timedelta})
 # The same by module and name: a program that does not use them is spared their import.
 _HOLD_NONE_EITHER: Final = {"decimal": "Decimal", "uuid": "UUID"}
@@ -41,6 +42,7 @@ class Redaction:
         self._names = frozenset(map(_bare, names))
         self._has_cards, self._has_accounts = _bare(CARDS) in self._names, _bare(ACCOUNTS) in self._names
         self._known_keys: set[str] = set()
+        self._knows = self._known_keys.issuperset  # looked up once, and not for every event
 
     def encode(self, fields: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """An event's fields and their bytes, with all replaced in `data` and `user.data` that is to be.
@@ -71,11 +73,11 @@ class Redaction:
 
     def _has_nothing(self, containers: list[Any]) -> bool:  # noqa: C901  calls within would double what it takes
         """Whether there is surely nothing to replace, in these or within: 0.3 µs for a common event."""
-        texts = []
+        texts, knows = [], self._knows
         for container in containers:  # which grows meanwhile by those that lie within
             kind = type(container)
             if kind is dict:
-                if not self._known_keys.issuperset(container) and not self._get_to_know(container):
+                if not knows(container) and not self._get_to_know(container):
                     return False
                 members = container.values()
             elif kind is list or kind is tuple:
@@ -88,12 +90,12 @@ class Redaction:
                     if len(member) >= SHORTEST:
                         texts.append(member)
                 elif kind is int:
-                    if not -_SHORTEST_NUMBER < member < _SHORTEST_NUMBER:
+                    if not _LARGEST_NEGATIVE < member < _SHORTEST_NUMBER:
                         return False
                 elif kind not in _HOLD_NO_NUMBER and not _holds_none_either(kind):
                     containers.append(member)
-            if len(containers) > _MOST_CONTAINERS:
-                return False
+                    if len(containers) > _MOST_CONTAINERS:
+                        return False
         return not texts or not may_hold_number("\n".join(texts))
 
     def _get_to_know(self, keys: Iterable[Any]) -> bool:
@@ -101,7 +103,7 @@ class Redaction:
         if not all(type(key) is str and _bare(key) not in self._names for key in keys):
             return False
         if len(self._known_keys) >= _MOST_KNOWN_KEYS:
-            self._known_keys = set()
+            self._known_keys.clear()
         self._known_keys.update(keys)
         return True
 

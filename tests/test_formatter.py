@@ -199,6 +199,25 @@ def test_reserved_extras_stay_out():
     assert formatted("n", formatter, external_id="c", request="x", total=5)["data"] == {"total": 5}
 
 
+class Early(logging.LogRecord):
+    """What a record factory may make: an extra that stands before logging's own attributes."""
+
+    def __init__(self, *args, **kwargs):
+        self.shop = "first"
+        super().__init__(*args, **kwargs)
+
+
+@pytest.mark.parametrize("gone", [None, "name", "process", "msecs"])
+def test_extras_are_data_wherever_they_stand(gone):
+    """Of a record that a factory or a filter has changed no extra is lost, and none of logging's own is data."""
+    made = Early("shop", logging.INFO, "shop.py", 7, "placed", (), None)
+    vars(made).update(spotzee_event="n", external_id="c", total=5)
+    if gone is not None:
+        delattr(made, gone)
+
+    assert EventFormatter().fields(made)["data"] == {"shop": "first", "total": 5}
+
+
 def test_the_options_are_copied():
     """A dict that is changed after the formatter was made changes no event."""
     static = {"app": "web"}

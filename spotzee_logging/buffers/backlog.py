@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from spotzee_logging.buffers.base import Body
 from spotzee_logging.buffers.journal import Journal, Line, framed
+from spotzee_logging.encoding import cut_to_size
 
 MOST_PASSED: Final = 1_000
 """Events of busy contacts that are passed over in search of others': the bound of one search."""
@@ -125,9 +126,10 @@ class Backlog:
 
     def add_in_memory(self, contact: int, body: Body) -> None:
         """Hold an event that the journal did not take, and all that come while there are such."""
+        kept = cut_to_size(body)
         self.in_memory_bytes += len(body)
         self._count(body)
-        self._in_memory.append((contact, body))
+        self._in_memory.append((contact, kept))
 
     def _count(self, body: Body) -> None:
         self.bytes += len(body)

@@ -106,6 +106,7 @@ class MemoryBuffer(KeptNowhere):
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
         dropped: Sequence[Body] = ()
         size = len(body)  # not within the sums below: a signal's handler may come in where a call ends
+        # A copy, and not the encoder's own bytes: those hold on to KiB for the smallest event.
         entry = (hash(key) & _CONTACT_BITS).to_bytes(_CONTACT_BYTES, "little") + body
         with self._lock:
             if self._bytes + size > self._max_bytes:

@@ -220,7 +220,7 @@ def test_31_four_processes_on_one_spool_that_are_killed_lose_and_double_nothing(
 
 
 TROUBLE = """
-import logging, os, resource, signal, sqlite3, shutil, sys, time, threading
+import logging, os, resource, signal, sqlite3, shutil, sys, time, threading, urllib.request
 from spotzee_logging import SpotzeeHandler
 
 url, spool = sys.argv[1:]
@@ -256,6 +256,17 @@ def wait_for(true, seconds=30):
 
 def spool_said():
     return [line for line in said if line.startswith("the spool")]
+
+
+def resident_pages():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1])
+
+
+def heal():
+    faults = url.replace("/api/client", "/sandbox/faults")
+    request = urllib.request.Request(faults, b"[]", {"Content-Type": "application/json"}, method="PUT")
+    urllib.request.urlopen(request).close()
 
 """
 
@@ -297,15 +308,34 @@ def test_30_a_full_disk_costs_no_event(server, in_trouble):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
         "wait_for(lambda: handler._buffer._parts.own.backlog.in_memory == 0)\n"
         "print(len(spool_said()), handler.stats().dropped)\n"
-        "import urllib.request\n"
-        "request = urllib.request.Request(url.replace('/api/client', '/sandbox/faults'), b'[]', method='PUT')\n"
-        "request.add_header('Content-Type', 'application/json')\n"
-        "urllib.request.urlopen(request).close()\n"
+        "heal()\n"
         "print(handler.flush(20))\n"
     )
 
     assert printed == ["1", "{}", "True"]
     assert arrived(server) == list(range(2000))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="asks Linux how much memory is taken")
+def test_30_what_a_full_disk_leaves_in_memory_takes_what_it_says(server, in_trouble):
+    """`pending_bytes` is what such events cost, and not the KiB that an encoder's bytes hold on to for each."""
+    server.faults([{"status": 503, "times": 100}])
+    (grown,) = in_trouble(
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        "log(0, 100)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))\n"
+        "log(100, 900)\n"
+        "before = resident_pages()\n"
+        "log(1000, 5000)\n"
+        "grown = resident_pages() - before\n"
+        "assert handler._buffer._parts.own.backlog.in_memory > 4000\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
+        "heal()\n"
+        "assert handler.flush(20)\n"
+        "print(grown * resource.getpagesize() // 5000)\n"
+    )
+
+    assert int(grown) < 2000  # bytes an event; with the encoder's own they were more than 4,000
 
 
 def test_30_a_spool_that_another_program_holds_locked(server, in_trouble):
