@@ -98,14 +98,16 @@ def run_python(tmp_path):
     def run(source, *arguments, timeout=60, check=True, **environment):
         program = tmp_path / "program.py"
         program.write_text(source)
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-W", "error", str(program), *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=timeout,
-            check=check,
+            check=False,
             env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
         )
+        assert not check or done.returncode == 0, f"it ended with {done.returncode} and wrote:\n{done.stderr}"
+        return done
 
     return run
 

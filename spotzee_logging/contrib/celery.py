@@ -1,7 +1,8 @@
-"""Celery: who acted where a task was sent acts in the task, and workers deliver before they end."""
+"""Celery: who acted where a task was sent acts in it; workers keep their handlers, and deliver before they end."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,10 @@ HEADER: Final = "spotzee_contact"
 _OUTER: Final = "spotzee_contact_before"
 _UID: Final = "spotzee_logging.contrib.celery"
 
+# A worker that sets up its own logging takes all handlers off these: so events would vanish without a word.
+_TAKEN_OVER: Final = (None, "celery.task")
+_handlers_before: dict[str, list[logging.Handler]] = {}
+
 
 def carry_contacts(identify: Identify | None = None) -> None:
     """Have tasks run with the contact of the call that sent them; call it once where the Celery app is made.
@@ -34,7 +39,8 @@ def carry_contacts(identify: Identify | None = None) -> None:
     The contact travels as a header of the message, its profile fields too, and reaches what the task sends itself.
     Nobody is bound after a task. It concerns every Celery app of the process; a second call replaces the first.
     Workers of pools that are threads deliver what is pending when they are shut down; children of the prefork pool
-    do so without it.
+    do so without it. Where a worker takes handlers off the root logger, or off `celery.task`, those that send
+    events are put back.
     """
 
     def begin(task: Any, args: Any, kwargs: Any, **_: Any) -> None:
@@ -46,6 +52,9 @@ def carry_contacts(identify: Identify | None = None) -> None:
         signals.task_prerun: begin,
         signals.task_postrun: _end,
         signals.worker_shutdown: _deliver,
+        signals.celeryd_init: _note_handlers,
+        signals.after_setup_logger: _put_back,
+        signals.after_setup_task_logger: _put_back,
     }.items():
         signal.disconnect(dispatch_uid=_UID)
         signal.connect(receiver, weak=False, dispatch_uid=_UID)
@@ -70,3 +79,15 @@ def _end(task: Any, **_: Any) -> None:
 
 def _deliver(**_: Any) -> None:
     lifecycle.deliver_before_exit()
+
+
+def _note_handlers(**_: Any) -> None:
+    for logger in map(logging.getLogger, _TAKEN_OVER):
+        sending = [handler for handler in logger.handlers if getattr(handler, "sends_events", False)]
+        _handlers_before[logger.name] = sending
+
+
+def _put_back(logger: logging.Logger, **_: Any) -> None:
+    # Celery's own are there by now: it gives none to a logger that has one.
+    for handler in _handlers_before.get(logger.name, ()):
+        logger.addHandler(handler)

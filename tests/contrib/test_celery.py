@@ -22,7 +22,10 @@ def app():
     yield app
     logging.root.setLevel(level)
     app.close()
-    for signal in ("before_task_publish", "task_prerun", "task_postrun", "worker_shutdown"):
+    for signal in (
+        *("before_task_publish", "task_prerun", "task_postrun", "worker_shutdown"),
+        *("celeryd_init", "after_setup_logger", "after_setup_task_logger"),
+    ):
         getattr(signals, signal).disconnect(dispatch_uid=UID)
 
 

@@ -24,9 +24,10 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 
+HANDLER = SpotzeeHandler()
 logger = logging.getLogger("shop")
 logger.setLevel(logging.INFO)
-logger.addHandler(SpotzeeHandler())
+logger.addHandler(HANDLER)
 
 
 def log(number):

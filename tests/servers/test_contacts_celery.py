@@ -9,6 +9,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).parent
 NUMBERS = range(8)
+QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 SEND = """
 import celery_shop
 from spotzee_logging import contact
@@ -19,6 +20,39 @@ for number in range(8):
         celery_shop.retried.delay(number)
     celery_shop.stranger.delay(number)
 """
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_handler_on_the_root_logger_stays_there(start, arrived, tmp_path, pool):
+    """A worker takes all handlers off the root logger: the one that sends events is put back, beside Celery's own."""
+    worker = start(
+        *(
+            "celery",
+            "-A",
+            "celery_root",
+            "worker",
+            "--pool",
+            pool,
+            "--concurrency",
+            "2",
+            "--loglevel",
+            "INFO",
+        ),
+        *QUIET,
+        JOBS_FOLDER=str(tmp_path),
+    )
+    worker.wait_until(lambda: "ready." in worker.output, "worker that is ready")
+    environment = {"PYTHONPATH": str(HERE), "JOBS_FOLDER": str(tmp_path), "SPOTZEE_API_KEY": "sk_test"}
+    send = "import celery_root\nfor number in range(8): celery_root.order.delay(number)"
+
+    subprocess.run([sys.executable, "-c", send], check=True, timeout=60, env={**os.environ, **environment})
+
+    worker.wait_until(lambda: len(list((tmp_path / "done").iterdir())) == 8, "end of all tasks")
+    assert worker.stop() == 0, worker.output
+    assert arrived() == dict.fromkeys([*NUMBERS, *(number + 100 for number in NUMBERS)], 1), worker.output
+    assert (
+        worker.output.count("in the root logger") == worker.output.count("in a task's logger") == len(NUMBERS)
+    )
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
@@ -37,7 +71,7 @@ def test_tasks_have_the_contact_that_sent_them(start, sandbox, tmp_path, pool):
             "--loglevel",
             "INFO",
         ),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        *QUIET,
         SPOTZEE_FLUSH_INTERVAL_SECONDS="3600",
         JOBS_FOLDER=str(tmp_path),
     )
