@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from spotzee_logging.version import __version__
 
 if TYPE_CHECKING:
     import requests
+    from requests.adapters import HTTPAdapter
+
+    from spotzee_logging.answer_heads import BoundedAnswer
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """The most that is read of an answer's body; a longer one is cut."""
@@ -210,10 +214,9 @@ def _own_session(settings: Settings) -> requests.Session:
     from http.cookiejar import DefaultCookiePolicy  # noqa: PLC0415  requests has imported it
 
     import requests  # noqa: PLC0415  see ApiClient
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415
 
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.connections, max_retries=0)
+    adapter = _adapter_class()(pool_connections=1, pool_maxsize=settings.connections, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     # Plain http is to this machine only: a proxy of the environment could not reach it, and would see the key.
@@ -221,6 +224,31 @@ def _own_session(settings: Settings) -> requests.Session:
     # What a server or a proxy would have remembered does not travel with the next batch.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return session
+
+
+@functools.cache
+def _adapter_class() -> type[HTTPAdapter]:
+    """An adapter of requests', with connections whose answers' heads come within the timeout as a whole."""
+    import urllib3  # noqa: PLC0415  see ApiClient
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415
+
+    answer: type[BoundedAnswer] = late.module("spotzee_logging.answer_heads").BoundedAnswer
+    pools: dict[str, Any] = {}
+    for scheme, pool in (("http", urllib3.HTTPConnectionPool), ("https", urllib3.HTTPSConnectionPool)):
+        bounded = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": answer})
+        pools[scheme] = type("BoundedPool", (pool,), {"ConnectionCls": bounded})
+
+    class BoundedAdapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **kwargs)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+    return BoundedAdapter
 
 
 def _headers(settings: Settings) -> dict[str, str]:

@@ -163,7 +163,7 @@ class Settings:
         10.0,
         Row(
             "seconds",
-            "how long the server may be silent, and the body of its answer may take in all",
+            "how long the headers of the server's answer may take, and then its body",
             unit="s",
             minimum=0.001,
         ),

@@ -42,7 +42,7 @@ LINES = [
     ["answers", "stats", "diagnostics"],
     ["setting_kinds", "timestamps"],
     ["errors"],
-    ["account_numbers", "foreign", "hosts", "late", "repeats", "senders", "version"],
+    ["account_numbers", "answer_heads", "foreign", "hosts", "late", "repeats", "senders", "version"],
 ]
 
 # The same within those that count as one.

@@ -25,6 +25,7 @@ from loopback import Judge, Wire, pass_to, port_of, read_head, read_message, tun
 
 from conftest import UNMEASURED, tag
 from spotzee_logging import Settings
+from spotzee_logging.answer_heads import BoundedAnswer
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import MAX_ANSWER_BYTES, ApiClient
 from spotzee_logging.delivery import Delivery
@@ -705,18 +706,25 @@ def test_26_trouble_on_the_wire(sandbox, make_handler, make_logger, trouble):
     assert stats.last_error
 
 
-@pytest.mark.parametrize("status", [202, 503])
-def test_26_a_body_that_drips(sandbox, make_handler, make_logger, status):
-    """A server that sends a byte whenever the patience ends holds a connection for one timeout; its status counts."""
+def dripping(head):
+    """Gives an answer of which a byte comes whenever a client's patience with the last one ends."""
 
     def drip(connection):
         read_message(connection)
-        connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 10000\r\n\r\n" % status)
+        connection.sendall(head)
         ends = threading.Event()
         with contextlib.suppress(OSError):
             while not ends.wait(0.1):
                 connection.sendall(b"x")
 
+    return drip
+
+
+@pytest.mark.parametrize("status", [202, 503])
+def test_26_a_body_that_drips(sandbox, make_handler, make_logger, status):
+    """A server that sends a byte whenever the patience ends holds a connection for one timeout; its status counts."""
+
+    drip = dripping(b"HTTP/1.1 %d X\r\nContent-Length: 10000\r\n\r\n" % status)
     with Wire(pass_to(port_of(sandbox.url)), drip) as wire:
         handler = make_handler(base_url=wire.url(), read_timeout_seconds=0.5)
         log(make_logger(handler), 3)
@@ -725,6 +733,64 @@ def test_26_a_body_that_drips(sandbox, make_handler, make_logger, status):
     assert handler.stats().delivered == 3
     assert len(sandbox.events()) == (0 if status == 202 else 3)  # the dripping one has taken them
     assert handler.stats().requests == (1 if status == 202 else 2)
+
+
+HEADS_THAT_DRIP = {
+    "from its first byte": b"",
+    "within a header": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Request-Id: ",
+    "after one that is none yet": b"HTTP/1.1 100 Continue\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("head", HEADS_THAT_DRIP.values(), ids=HEADS_THAT_DRIP)
+def test_26_a_head_that_drips(sandbox, make_handler, make_logger, head):
+    """A server that never comes to its headers' end holds the events for one timeout; then they go again."""
+    with Wire(pass_to(port_of(sandbox.url)), dripping(head)) as wire:
+        handler = make_handler(base_url=wire.url(), read_timeout_seconds=1)
+        log(make_logger(handler), 3)
+        assert handler.flush(30)
+
+    assert len(sandbox.events()) == 3
+    assert handler.stats().delivered == 3
+    assert handler.stats().retries >= 1
+    assert "Timeout" in handler.stats().last_error
+
+
+def test_26_a_head_that_comes_in_pieces(sandbox, make_handler, make_logger):
+    """A server that is slow and not too slow is understood, however its headers are cut, and so is its next answer."""
+
+    def in_pieces(connection):
+        for answer in (
+            http(202, b"{}", b"X-Request-Id: a"),
+            b"HTTP/1.1 100 Continue\r\n\r\n" + http(202, b"{}"),
+        ):
+            read_message(connection)
+            for at in range(len(answer)):
+                connection.sendall(answer[at : at + 1])
+
+    with Wire(pass_to(port_of(sandbox.url)), in_pieces) as wire:
+        handler = make_handler(base_url=wire.url())
+        logger = make_logger(handler)
+        for _ in range(2):
+            log(logger, 3)
+            assert handler.flush(30)
+
+        assert wire.connections == 1
+    stats = handler.stats()
+    assert (stats.delivered, stats.requests, stats.retries) == (6, 2, 0)
+
+
+def test_26_a_head_that_nothing_bounds():
+    """A socket without a timeout waits for the whole of a head, however long it takes."""
+    client, server = socket.socketpair()
+    with client, server:
+        sends = threading.Thread(target=lambda: [server.sendall(bytes([each])) for each in http(204)])
+        sends.start()
+        answer = BoundedAnswer(client)
+        answer.begin()
+        sends.join()
+        assert answer.status == 204
+        answer.close()
 
 
 ACCEPTED_ALL_THE_SAME = {
@@ -1182,6 +1248,26 @@ def test_28_proxies_and_authorities_of_the_environment(
         assert all("sk_" not in head for _, _, head in asked)
     assert numbers(sandbox.events()) == [0, 1, 2]
     assert all(map(has_our_key, posts(sandbox)))
+
+
+@pytest.mark.parametrize("is_proxied", [False, True])
+def test_26_a_head_that_drips_by_tls(
+    sandbox, make_handler, make_logger, monkeypatch, secured, bundle, is_proxied
+):
+    """The same of a server that is reached as one in production is, directly and by a proxy."""
+    drip = dripping(b"HTTP/1.1 202 Accepted\r\nX-Request-Id: ")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    with Wire(pass_to(port_of(sandbox.url)), drip, tls=secured) as server, Wire(tunnel([])) as proxy:
+        if is_proxied:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        handler = make_handler(base_url=server.url("https", "localhost"), read_timeout_seconds=1)
+        log(make_logger(handler), 3)
+        assert handler.flush(30)
+
+        assert bool(proxy.connections) == is_proxied
+    assert len(sandbox.events()) == 3
+    assert handler.stats().retries >= 1
+    assert "Timeout" in handler.stats().last_error
 
 
 def test_28_no_proxy_holds(sandbox, make_handler, make_logger, monkeypatch, secured, bundle):
