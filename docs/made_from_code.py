@@ -83,7 +83,7 @@ def _values(row: Mapping[str, Any]) -> str:
     words = {
         "key": "text, or a function",
         "url": "a URL",
-        "text": "text",
+        "date": "ISO date",
         "level": "a level's name or number",
         "path": "a path",
         "callable": "a function, or its place",

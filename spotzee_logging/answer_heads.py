@@ -15,6 +15,9 @@ from typing import Any, Final
 # Before the answer itself a server may send any number of these: such a head has not come whole with its first lines.
 _INTERIM: Final = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
+# http.client skips 100 by itself, and takes the others for the answer: the next request would get the real one.
+_MORE_TO_COME: Final = range(102, 200)
+
 
 class BoundedAnswer(http.client.HTTPResponse):
     """For a connection's `response_class`: TimeoutError where the head takes longer than the socket's timeout."""
@@ -34,6 +37,9 @@ class BoundedAnswer(http.client.HTTPResponse):
         self.fp = _Lines(stream, sock, deadline)  # type: ignore[assignment]  # all that is asked of it meanwhile
         try:
             super().begin()
+            while self.status in _MORE_TO_COME:
+                self.headers = self.msg = None  # type: ignore[assignment]  # so that it is begun again
+                super().begin()
         finally:
             if self.fp is not None:
                 self.fp = stream

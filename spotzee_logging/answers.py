@@ -65,6 +65,7 @@ class _Row(NamedTuple):
 ANSWERS: Final[Sequence[_Row]] = (
     _Row({None}, KEY_UNAVAILABLE, Move.PAUSE),
     _Row({None}, None, Move.RETRY),
+    _Row(range(100, 200), None, Move.RETRY),  # the answer itself was still to come
     _Row(range(200, 300), None, Move.DELIVERED),
     _Row(range(300, 400), None, Move.PAUSE),
     _Row({400}, "version_unsupported", Move.PAUSE),

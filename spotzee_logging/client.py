@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """The most that is read of an answer's body; a longer one is cut."""
+
+_FIRST_FINAL_STATUS: Final = 200
 
 
 def no_bound() -> None:
@@ -98,11 +101,15 @@ class ApiClient:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415  what reading a body raises
 
         timeout = self._timeouts if most_seconds is None else _within(most_seconds, *self._timeouts)
+        deadline = math.inf if most_seconds is None else time.monotonic() + most_seconds
         begin = self._begin if self._settings.session is None else self._begin_with_given
         try:
             with begin(session, batch, key, timeout) as response:
+                if response.status_code < _FIRST_FINAL_STATUS:
+                    session.close()  # or the next request would take this one's answer for its own
+                body = _read_body(response, min(deadline, time.monotonic() + self._timeouts[1]))
                 # A server that repeats the key must not bring it into our log lines.
-                body = _read_body(response, self._timeouts[1]).replace(key.encode(), b"(the key)")
+                body = body.replace(key.encode(), b"(the key)")
                 return outcome_of(response.status_code, response.headers, body)
         except (requests.RequestException, HTTPError, OSError) as error:
             return Outcome(None, _cause(error))
@@ -187,11 +194,11 @@ def _within(seconds: float, connect_seconds: float, read_seconds: float) -> Any:
     return Timeout(seconds, connect_seconds, read_seconds)
 
 
-def _read_body(response: requests.Response, most_seconds: float) -> bytes:
+def _read_body(response: requests.Response, deadline: float) -> bytes:
     """The answer's body, cut; none where it is not packed as it says: the status has the word then.
 
     A proxy that mangles every 200 would otherwise have a batch that was taken sent again for ever. So would one that
-    drips its bodies: what has not come after `most_seconds` is left where it is.
+    drips its bodies: what has not come until the deadline is left where it is.
     """
     from urllib3 import HTTPResponse  # noqa: PLC0415  see ApiClient
     from urllib3.exceptions import DecodeError  # noqa: PLC0415
@@ -199,7 +206,6 @@ def _read_body(response: requests.Response, most_seconds: float) -> bytes:
     raw = response.raw
     # By pieces, as they come; not where a session's own adapter gives something else, nor by urllib3 1.26.
     read = raw.read1 if isinstance(raw, HTTPResponse) and hasattr(raw, "read1") else raw.read
-    deadline = time.monotonic() + most_seconds
     pieces, room = [], MAX_ANSWER_BYTES
     try:
         while room and time.monotonic() < deadline and (piece := read(room, decode_content=True)):

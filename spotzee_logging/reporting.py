@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.encoding import decode_event
@@ -13,6 +14,11 @@ from spotzee_logging.event import Event, describe, fields_of, named
 from spotzee_logging.foreign import attempt
 from spotzee_logging.settings import OnError
 from spotzee_logging.stats import Ledger
+
+MOST_REASONS: Final = 50
+"""How many of a server's codes are counted by themselves; the API has 20."""
+
+OTHER_REASON: Final = "other"
 
 
 class Reporter:
@@ -23,6 +29,7 @@ class Reporter:
         self.diagnostics = diagnostics
         self._on_error = on_error
         self._telling = threading.local()
+        self._servers_words: set[str] = set()
 
     def begin_anew(self) -> None:
         """Start from zero: in a forked child."""
@@ -46,14 +53,22 @@ class Reporter:
 
     def rejected(self, bodies: Sequence[bytes], reason: str, why: str, request_id: str | None) -> None:
         """Pending events were refused for good by the server, whose words `why` are."""
-        self.ledger.reject(reason, len(bodies))
+        counted = self._counted_under(reason)
+        self.ledger.reject(counted, len(bodies))
 
         def error_of(event: Event) -> SpotzeeError:
             fields = fields_of(event)
             message = f"{describe(fields)}: rejected, {why}"
             return EventRejected(message, reason=reason, request_id=request_id, **named(fields))
 
-        self._tell_each(bodies, reason, error_of)
+        self._tell_each(bodies, counted, error_of)
+
+    def _counted_under(self, word: str) -> str:
+        """The server's word, or where it has had too many of them one for all others: each is kept, and says lines."""
+        if word not in self._servers_words and len(self._servers_words) >= MOST_REASONS:
+            return OTHER_REASON
+        self._servers_words.add(word)
+        return word
 
     def dropped(self, bodies: Sequence[bytes], reason: str, why: str) -> None:
         """Pending events were given up; `why` says why and what to do. What the exit drops it says itself."""

@@ -21,7 +21,7 @@ def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     message = problem.get("message") or problem.get("error") or problem.get("title") or ""
     return Outcome(
         status,
-        str(message)[:_MAX_MESSAGE_CHARACTERS],
+        _legible(str(message)[:_MAX_MESSAGE_CHARACTERS]),
         code=_word(problem.get("code")),
         request_id=_word(problem.get("request_id")) or _word(headers.get("X-Request-Id")),
         retry_after_seconds=_retry_after_seconds(headers),
@@ -33,7 +33,18 @@ def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
 def _word(value: object) -> str | None:
     """A code or an id, which is short; a number in place of a code is an old envelope's repeated status."""
     is_word = isinstance(value, str) and 0 < len(value) <= _MAX_WORD_CHARACTERS
-    return str(value) if is_word else None
+    return _legible(str(value)) if is_word else None
+
+
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def _legible(text: str) -> str:
+    """The server's words as one line of Unicode: they go into logs, terminals and a spool's tables.
+
+    Half of a surrogate pair, as a server leaves that cuts a text within an emoji, fits none of these.
+    """
+    return _CONTROLS.sub(" ", text.encode("utf-8", "replace").decode())
 
 
 # `3.external_id`, `[3].external_id`, or the index alone.
@@ -79,9 +90,12 @@ def _seconds_until(moment: str, now: str) -> float:
 
     try:
         then = parsedate_to_datetime(moment).timestamp()
-    except (ValueError, TypeError):
+    except _NO_DATE:
         return math.nan
     try:
         return then - parsedate_to_datetime(now).timestamp()
-    except (ValueError, TypeError):
+    except _NO_DATE:
         return then - time.time()
+
+
+_NO_DATE: Final = (ValueError, TypeError, OverflowError)

@@ -15,6 +15,9 @@ MOST_RETRY_AFTER_SECONDS: Final = 15 * 60.0
 RETRY_AFTER_JITTER_SECONDS: Final = 0.5
 PROBE_SECONDS: Final = 60.0
 
+FREE_RESUMES: Final = 5
+"""How often a pause may be ended, without a success in between, before the next try waits for a backoff."""
+
 
 class Schedule:
     """Tells from a buffer's state, and from how requests fare, when to send.
@@ -40,6 +43,7 @@ class Schedule:
         self._lock = threading.RLock()
         self.epoch = 0
         self._failures = 0
+        self._resumes = 0
         # Until when not to send: by our own backoff, which a flush may cut short, and by the server's word.
         self._backoff_until = 0.0
         self._refused_until = 0.0
@@ -90,7 +94,7 @@ class Schedule:
         with self._lock:
             if epoch != self.epoch:
                 return False
-            self._failures = 0
+            self._failures = self._resumes = 0
             self._backoff_until = self._refused_until = self._paused_until = 0.0
             return True
 
@@ -106,8 +110,18 @@ class Schedule:
             self._paused_until = self._clock() + PROBE_SECONDS
 
     def resume(self) -> None:
-        """Something was set right: a try is due now."""
-        self._paused_until = 0.0
+        """Something was set right: a try is due now, or after a backoff where it was so some times, in vain.
+
+        A program that sets another bad key whenever it is told of a pause would send without end.
+        """
+        with self._lock:
+            paused_until = self._paused_until
+            if not paused_until:
+                return
+            in_vain = self._resumes - FREE_RESUMES
+            wait_seconds = 0.0 if in_vain < 0 else backoff_seconds(in_vain, self._draw)
+            self._resumes += 1
+            self._paused_until = min(paused_until, self._clock() + wait_seconds) if wait_seconds else 0.0
 
     def fail(self, epoch: int, retry_after_seconds: float | None) -> float:
         """A request failed: how long to wait, at least as the server asked, where it did.

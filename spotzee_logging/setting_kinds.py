@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -103,10 +104,14 @@ def _valid_choice(name: str, row: Row, value: Any) -> str:
     return row.choices[row.choices.index(value)]  # a str-Enum's member equals its choice, and is more than it
 
 
-def _valid_text(name: str, _: Row, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isascii() or not value.isprintable():
-        refuse(name, "must be printable ASCII text", 'Give it as in "2026-04-28".')
-    return value.strip()  # a header must not begin with white space
+def _valid_date(name: str, _: Row, value: Any) -> str:
+    date = value.strip() if isinstance(value, str) else ""  # a header must not begin with white space
+    if _DATE.fullmatch(date) is None:
+        refuse(name, "is no ISO date, and the API would refuse every event", 'Give it as in "2026-04-28".')
+    return date
+
+
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _valid_path(name: str, _: Row, value: Any) -> str:
@@ -222,7 +227,7 @@ _NAMES_REMEDY: Final = 'Give texts, as in redact=("password", "token"), or () fo
 _VALIDATORS: Final[Mapping[str, Callable[[str, Row, Any], Any]]] = {
     "key": _valid_key,
     "url": _valid_url,
-    "text": _valid_text,
+    "date": _valid_date,
     "choice": _valid_choice,
     "count": _valid_number,
     "seconds": _valid_number,

@@ -53,7 +53,7 @@ class Settings:
     )
     api_version: str | None = _setting(
         "2026-04-28",
-        Row("text", "the release that `Spotzee-Version` asks for; None leaves it off", may_be_none=True),
+        Row("date", "the release that `Spotzee-Version` asks for; None leaves it off", may_be_none=True),
     )
     client_type: str | None = _setting(
         None,

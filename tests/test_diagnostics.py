@@ -5,6 +5,14 @@ import logging
 import pytest
 
 from spotzee_logging.diagnostics import Diagnostics
+from spotzee_logging.reporting import Reporter
+from spotzee_logging.stats import Ledger
+
+
+@pytest.fixture
+def told():
+    """What on_error was told."""
+    return []
 
 
 @pytest.fixture
@@ -45,6 +53,20 @@ def test_the_rest_is_told_at_close(said):
     diagnostics.say_left_out()
 
     assert said() == ["no answer", "2 more lines of the kind 'retry' were left out"]
+
+
+def test_a_server_with_words_without_end(said, told):
+    """Codes that differ in every answer are counted, and said, as some dozens of kinds; the hook is told each."""
+    ledger, codes = Ledger(), [f"err_{number}" for number in range(200)]
+    reporter = Reporter(ledger, Diagnostics(Clock()), lambda event, error: told.append(error.reason))
+
+    for code in [*codes, *codes]:
+        reporter.rejected([b'{"name": "n", "external_id": "c"}'], code, f"418 {code}", None)
+
+    rejected = ledger.snapshot(pending_bytes=0, in_flight=0, paused_seconds=0).rejected
+    assert rejected == {**dict.fromkeys(codes[:50], 2), "other": 300}
+    assert len(said()) == 51
+    assert told == [*codes, *codes]
 
 
 SCRIPT = """

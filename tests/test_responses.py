@@ -53,6 +53,25 @@ def test_the_servers_words(members, message):
     assert outcome(problem(**members)).message == message
 
 
+@pytest.mark.parametrize(
+    ("said", "legible"),
+    [
+        ('"a \\ud83d"', "a ?"),
+        ('"a\\nERROR:root:forged"', "a ERROR:root:forged"),
+        ('"\\u001b[31mred"', " [31mred"),
+        ('"a\\u2028b"', "a b"),
+        ('"größer als \\ud83d\\ude00"', "größer als 😀"),
+    ],
+)
+def test_the_servers_words_are_a_line_of_text(said, legible):
+    """What no file or terminal takes, or would begin a line of its own in a log, is replaced: in all its words."""
+    body = f'{{"message": {said}, "code": {said}, "request_id": {said}}}'.encode()
+
+    found = outcome(body)
+
+    assert (found.message, found.code, found.request_id) == (legible, legible, legible)
+
+
 @pytest.mark.parametrize("code", [42201, None, "", "x" * 101, ["a"], {"a": 1}, True], ids=repr)
 def test_a_code_that_is_none(code):
     """A number is an old envelope's; what is no short text is no word to count by: the status is."""
@@ -144,6 +163,17 @@ def test_retry_after_as_a_date():
     assert outcome(Retry_After=then, Date=server_now).retry_after_seconds == pytest.approx(10, abs=1)
     assert outcome(Retry_After=then).retry_after_seconds == pytest.approx(60, abs=5)
     assert outcome(Retry_After=then, Date="now").retry_after_seconds == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize(
+    "date", ["Fri, 31 Dec 2099 23:59:59 +99999999999999999999", "Mon, 1 Jan 99999999999999 00:00:00 GMT"]
+)
+def test_dates_that_no_clock_shows(date):
+    """A date at the end of the calendar, for `Retry-After` or for the server's own time, is no reason to raise."""
+    then = email.utils.formatdate(time.time() + 60, usegmt=True)
+
+    assert outcome(Retry_After=date).status == 422
+    assert outcome(Retry_After=then, Date=date).status == 422
 
 
 json_values = st.recursive(

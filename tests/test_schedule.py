@@ -166,6 +166,23 @@ def test_a_success_from_before_the_trouble_ends_nothing(clock, buffer):
     assert not schedule.is_troubled
 
 
+def test_a_pause_that_is_ended_in_vain_again_and_again(clock):
+    """Some new keys are tried at once; those that are set then, while none gets through, wait ever longer."""
+    schedule = schedule_of(clock)
+    waits = []
+    for _ in range(14):
+        schedule.pause()
+        schedule.resume()
+        waits.append(schedule.paused_seconds)
+        clock.now += waits[-1]
+
+    assert waits == [0, 0, 0, 0, 0, 0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    assert schedule.succeed(schedule.begin_try())
+    schedule.pause()
+    schedule.resume()
+    assert schedule.paused_seconds == 0
+
+
 def test_a_success_from_before_a_pause_does_not_end_it(clock):
     """While delivery is paused, what was under way says nothing about what paused it."""
     schedule = schedule_of(clock)

@@ -245,11 +245,16 @@ def test_making_settings_does_not_look_into_the_environment(monkeypatch):
         ("before_send", "", "before_send names '', which cannot be imported."),
         ("before_send", "json:__name__", "before_send names 'json:__name__', which is no callable."),
         ("on_error", b"json:loads", "on_error must be a callable, got bytes."),
-        ("api_version", "", "api_version must be printable ASCII text."),
-        ("api_version", " ", "api_version must be printable ASCII text."),
-        ("api_version", "2026-04-28\r\nX: y", "api_version must be printable ASCII text."),
-        ("api_version", "２０２６", "api_version must be printable ASCII text."),
-        ("api_version", 20260428, "api_version must be printable ASCII text."),
+        ("api_version", "", "api_version is no ISO date, and the API would refuse every event."),
+        ("api_version", " ", "api_version is no ISO date, and the API would refuse every event."),
+        (
+            "api_version",
+            "2026-04-28\r\nX: y",
+            "api_version is no ISO date, and the API would refuse every event.",
+        ),
+        ("api_version", "２０２６", "api_version is no ISO date, and the API would refuse every event."),
+        ("api_version", "latest", "api_version is no ISO date, and the API would refuse every event."),
+        ("api_version", 20260428, "api_version is no ISO date, and the API would refuse every event."),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_the_remedy(name, value, words):

@@ -26,6 +26,7 @@ from loopback import Judge, Wire, pass_to, port_of, read_head, read_message, tun
 from conftest import UNMEASURED, tag
 from spotzee_logging import Settings
 from spotzee_logging.answer_heads import BoundedAnswer
+from spotzee_logging.buffers.base import seal
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import MAX_ANSWER_BYTES, ApiClient
 from spotzee_logging.delivery import Delivery
@@ -791,6 +792,47 @@ def test_26_a_head_that_nothing_bounds():
         sends.join()
         assert answer.status == 204
         answer.close()
+
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+
+
+def answering(early=b""):
+    """Takes the first event and refuses the others; says something before each answer."""
+
+    def answer(connection):
+        while request := read_message(connection):
+            taken = b'"number":0' in request
+            connection.sendall(early + (http(204) if taken else http(422, b'{"code": "validation_failed"}')))
+
+    return answer
+
+
+@pytest.mark.parametrize("session", [None, requests.Session])
+def test_26_answers_before_the_answer(make_handler, make_logger, session):
+    """What a server, or a proxy, says before its answer is none, and each request gets its own answer."""
+    with Wire(answering(), answering(EARLY)) as wire:
+        handler = make_handler(base_url=wire.url(), session=session)
+        logger = make_logger(handler)
+        for number in range(2):
+            log(logger, 1, data={"number": number})
+            assert handler.flush(30)
+
+        assert wire.connections == (1 if session is None else 2)
+    stats = handler.stats()
+    assert (stats.delivered, stats.rejected) == (1, {"validation_failed": 1})
+
+
+def test_26_an_answer_that_drips_does_not_outlast_what_is_left():
+    """At a process's end a request takes the time that is left, also where the answer never comes to an end."""
+    with Wire(dripping(b"HTTP/1.1 503 X\r\nContent-Length: 10000\r\n\r\n")) as wire:
+        client = ApiClient(Settings("sk_test", base_url=wire.url(), read_timeout_seconds=60))
+        begun = time.monotonic()
+        outcome = client.send(seal([b"{}"], 0), lambda: 0.5)
+        client.close()
+
+    assert outcome.status == 503
+    assert time.monotonic() - begun < 30
 
 
 ACCEPTED_ALL_THE_SAME = {
