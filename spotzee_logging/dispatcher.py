@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -175,11 +176,11 @@ class Dispatcher:
         """Wait until what is pending now is delivered, rejected or dropped; whether it is in time.
 
         On the thread that delivers there is nobody to wait for: there it says how things stand. So it does
-        while delivery is paused.
+        while delivery is paused, and for what is logged as late as by a `__del__` while the interpreter goes.
         """
         position = self.buffer.position
         self.flush_soon()
-        if is_sender(threading.get_ident()) or timeout_seconds <= 0:
+        if is_sender(threading.get_ident()) or timeout_seconds <= 0 or sys.is_finalizing():
             return self._delivery.is_settled(position)
         if self._threads:
             return self._delivery.wait_until_settled(position, timeout_seconds)
@@ -222,6 +223,8 @@ class Dispatcher:
                 self._start_thread()
 
     def _start_thread(self) -> None:
+        if sys.is_finalizing():
+            return  # no other thread runs any more: until Python 3.11 to start one would wait for it for ever
         thread = threading.Thread(target=self._run, name="spotzee_logging", daemon=True)
         self._threads.add(thread)
         try:

@@ -255,7 +255,8 @@ class SpotzeeHandler(logging.Handler):
         elif record.levelno >= self._flush_level:
             self._dispatcher.deliver_soon()
         if lifecycle.process_exit.has_begun and not is_sender(threading.get_ident()) and not self.flush():
-            lifecycle.give_up_on(self._dispatcher)
+            # Of a `__del__` that logs while the interpreter goes: Python's own names may be gone by now.
+            attempt(lifecycle.give_up_on, self._dispatcher)
 
     def _ask_own_should_flush(self, record: logging.LogRecord) -> None:
         should_flush, failure = attempt(self.shouldFlush, record)

@@ -153,6 +153,7 @@ def register(member: Member) -> None:
         atexit.register(_at_exit)
         hosts.call_at_uwsgis_end(_at_exit)
         _deliver_at_a_childs_end()
+        _deliver_when_a_child_is_set_up()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=_before_fork,
@@ -281,11 +282,15 @@ def _after_fork_in_child() -> None:
     process_exit.begin_anew()
     for member in members():
         member.begin_anew()
+    _deliver_when_a_child_is_set_up()
+    hosts.call_at_a_celery_childs_end(_at_exit)
+
+
+def _deliver_when_a_child_is_set_up() -> None:
+    """Ask again then: while a child of multiprocessing imports the program it does not know yet that it is one."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        # Asked again when the child is set up: only then it knows whether multiprocessing made it.
         util.register_after_fork(process_exit, lambda _: _deliver_at_a_childs_end())
-    hosts.call_at_a_celery_childs_end(_at_exit)
 
 
 def _deliver_at_a_childs_end() -> None:

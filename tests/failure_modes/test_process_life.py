@@ -233,10 +233,12 @@ def work(url):
     for number in range(1, 4):
         log(logger if logger.handlers else set_up(url), number)
 
+_, method, handler_is, url = sys.argv
+if handler_is == "made by an import":
+    set_up(url)
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads, from Python 3.12 on
-    _, method, has_handler, url = sys.argv
-    if has_handler == "True":
+    if handler_is == "made before":
         log(set_up(url), 0)
     process = multiprocessing.get_context(method).Process(target=work, args=(url,))
     process.start()
@@ -245,15 +247,15 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("has_handler", [True, False], ids=["handler before", "handler in the child"])
+@pytest.mark.parametrize("handler", ["made before", "made by an import", "made in the child"])
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_14_a_child_of_multiprocessing_delivers(sandbox, run_python, method, has_handler):
+def test_14_a_child_of_multiprocessing_delivers(sandbox, run_python, method, handler):
     """A child that logs and returns delivers its events, and the parent its own, once each."""
-    done = run_python(CHILDREN, method, has_handler, sandbox.url)
+    done = run_python(CHILDREN, method, handler, sandbox.url)
 
     assert done.stdout.strip() == "0"
     assert done.stderr == ""
-    assert numbers(sandbox) == ([0, 1, 2, 3] if has_handler else [1, 2, 3])
+    assert numbers(sandbox) == ([0, 1, 2, 3] if handler == "made before" else [1, 2, 3])
 
 
 # The first of atexit's callbacks is the last that runs: what it says was measured within the exit, all of it.
@@ -273,6 +275,80 @@ def test_16_a_script_that_ends_delivers(sandbox, run_python):
     assert float(done.stdout) < 1  # one request, which may have to import its library first
     assert len(sandbox.requests()) == 1
     assert done.stderr == ""
+
+
+TOO_LATE = """
+import contextlib, asyncio
+from spotzee_logging import track
+tracking = track("order_placed", external_id="cust_001", data={"number": 1}, logger=logger)
+
+class LogsAtItsEnd:
+    def __del__(self):
+        log(1)
+
+@tracking
+def rows():
+    yield 1
+    yield 2
+
+@contextlib.contextmanager
+@tracking
+def opened():
+    yield
+
+@tracking
+async def rows_in_time():
+    yield 1
+    yield 2
+
+async def begin():
+    it = rows_in_time()
+    await it.__anext__()
+    return it
+"""
+
+KEPT_TO_THE_END = {
+    "__del__": "kept = LogsAtItsEnd()",
+    "generator": "kept = rows(); next(kept)",
+    "context manager": "kept = contextlib.ExitStack(); kept.enter_context(opened())",
+    "async generator": "kept = [begin()]; kept[0] = asyncio.run(kept[0])",
+}
+
+
+@pytest.mark.parametrize(
+    "earlier", ["", "log(0)", "log(0); handler.flush()"], ids=["", "pending", "delivered"]
+)
+@pytest.mark.parametrize("kept", KEPT_TO_THE_END.values(), ids=KEPT_TO_THE_END)
+def test_16_what_is_logged_while_the_interpreter_goes(sandbox, run_python, kept, earlier):
+    """No thread runs any more that could deliver it: it is said to be lost, and nothing waits for nobody."""
+    begun = time.monotonic()
+
+    done = run_python(program(f"{TOO_LATE}\n{earlier}\n{kept}", shutdown_timeout_seconds=50), sandbox.url)
+
+    assert time.monotonic() - begun < 40
+    assert done.stderr in {"", "spotzee_logging: 1 event undelivered at exit\n"}
+    expected = [0] if earlier else []
+    assert numbers(sandbox) == (expected if done.stderr else [*expected, 1])
+
+
+TAKES_OVER = """
+import threading, time
+deadline = time.monotonic() + 20
+while not handler.stats().delivered and time.monotonic() < deadline:
+    threading.Event().wait(0.02)
+"""
+
+
+@pytest.mark.parametrize("earlier", ["", "log(0)"])
+def test_16_a_spool_keeps_what_is_logged_while_the_interpreter_goes(sandbox, run_python, tmp_path, earlier):
+    """It is in the file when the call returns, and the next process sends it."""
+    spool = str(tmp_path / "spool" / "events.db")
+    kept = KEPT_TO_THE_END["__del__"]
+    run_python(program(f"{TOO_LATE}\n{earlier}\n{kept}", spool=spool), sandbox.url)
+
+    run_python(program(TAKES_OVER, spool=spool), sandbox.url)
+
+    assert numbers(sandbox) == ([0, 1] if earlier else [1])
 
 
 @pytest.mark.parametrize("is_new", [False, True], ids=["thread at work", "no thread yet"])
