@@ -208,13 +208,20 @@ class Delivery:
         )
 
     def wait_until_settled(self, position: int, timeout_seconds: float) -> bool:
-        """Wait until it is so, or delivery is paused, at most so long; whether it is."""
+        """Wait until it is so, at most so long, or until it is seen that it will not be; whether it is."""
+        deadline = self._clock() + timeout_seconds
         with self._ended:
             self._ended.wait_for(
-                lambda: self.is_settled(position) or self.schedule.paused_seconds > 0,
+                lambda: self.is_settled(position) or self._is_hopeless(deadline),
                 min(timeout_seconds, threading.TIMEOUT_MAX),
             )
             return self.is_settled(position)
+
+    def _is_hopeless(self, deadline: float) -> bool:
+        """Whether delivery is paused, or the server asks for a wait beyond the deadline and nothing is under way."""
+        if self.schedule.paused_seconds > 0:
+            return True
+        return not self._requests and self._clock() + self.schedule.refused_seconds > deadline
 
     def wait_for_turn(self, timeout_seconds: float) -> None:
         """Wait until another request may begin, one has ended, or so long."""

@@ -77,6 +77,11 @@ class Schedule:
         return max(0.0, max(self._paused_until, self._refused_until, backoff_until) - self._clock())
 
     @property
+    def refused_seconds(self) -> float:
+        """How long the server will have no request, by its own word; 0 where it said nothing."""
+        return max(0.0, self._refused_until - self._clock())
+
+    @property
     def is_troubled(self) -> bool:
         """Whether the last request of the newest wave failed: until one succeeds, they go one at a time."""
         return self._failures > 0 or self._paused_until > 0

@@ -1,6 +1,7 @@
 """Answers that concern some events of a batch, or all that are to come."""
 
 import json
+import time
 
 import pytest
 
@@ -168,6 +169,20 @@ def test_a_refusal_that_the_server_keeps_is_asked_anew(sandbox, make_handler, ma
     assert first["idempotency_key"] == second["idempotency_key"] != third["idempotency_key"]
     assert first["body"] == second["body"] == third["body"]
     assert numbers(sandbox) == [0, 1, 2]
+
+
+def test_a_flush_does_not_wait_for_what_the_server_puts_off(sandbox, make_handler, make_logger):
+    """Where `Retry-After` lies beyond its timeout a flush says at once that nothing will come of it."""
+    sandbox.faults([{"status": 503, "headers": {"Retry-After": "600"}}])
+    handler = make_handler()
+    log(make_logger(handler), 3)
+    begun = time.monotonic()
+
+    assert not handler.flush(60)
+
+    assert time.monotonic() - begun < 30
+    assert handler.stats().pending == 3
+    handler.flushOnClose = False
 
 
 def test_every_new_pause_is_told_of(sandbox, make_handler, make_logger):
