@@ -185,8 +185,10 @@ class Delivery:
         try:
             outcome = self._client.send(request.batch, most_seconds)
             request.is_answered = True
-            is_of_old_key = request.key_changes != self._key_changes
-            self._settlement.settle(Answered(request.batch, outcome, request.epoch, is_of_old_key))
+            answered = Answered(
+                request.batch, outcome, request.epoch, lambda: request.key_changes != self._key_changes
+            )
+            self._settlement.settle(answered)
             is_settled = True
         finally:
             if not is_settled:

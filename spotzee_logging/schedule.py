@@ -108,11 +108,17 @@ class Schedule:
         """How long until a paused delivery is tried again; 0 where it is not paused, or a try is due."""
         return max(0.0, self._paused_until - self._clock())
 
-    def pause(self) -> None:
-        """Nothing gets through until something is set right: one probe a minute."""
+    def pause(self, unless: Callable[[], bool] = bool) -> bool:
+        """Nothing gets through until something is set right: one probe a minute. Whether it pauses.
+
+        :param unless: asked while nobody can resume; True: something has been set right already.
+        """
         with self._lock:
+            if unless():
+                return False
             self.epoch += 1
             self._paused_until = self._clock() + PROBE_SECONDS
+            return True
 
     def resume(self) -> None:
         """Something was set right: a try is due now, or after a backoff where it was so some times, in vain.

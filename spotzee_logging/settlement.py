@@ -23,13 +23,13 @@ class Answered(NamedTuple):
     """A batch whose request has come to its outcome.
 
     :param epoch: of the schedule, when the request began.
-    :param is_of_old_key: whether the API key was replaced since then.
+    :param is_of_old_key: tells whether the API key has been replaced since then.
     """
 
     batch: Batch
     outcome: Outcome
     epoch: int
-    is_of_old_key: bool = False
+    is_of_old_key: Callable[[], bool] = bool
 
 
 class Settlement:
@@ -77,11 +77,7 @@ class Settlement:
 
     def settle(self, answered: Answered) -> None:
         """Make the move that the table gives; an answer to a key that was replaced meanwhile pauses nothing."""
-        move = move_for(answered.outcome)
-        if move is Move.PAUSE and answered.is_of_old_key:
-            self._keep(answered)
-        else:
-            self._moves[move](answered)
+        self._moves[move_for(answered.outcome)](answered)
 
     def _keep(self, answered: Answered) -> None:
         batch = answered.batch
@@ -144,8 +140,10 @@ class Settlement:
 
     def _pause(self, answered: Answered) -> None:
         # The schedule first, here and in a retry: what is released may be taken by another thread at once.
-        self._schedule.pause()
+        is_paused = self._schedule.pause(unless=answered.is_of_old_key)
         self._keep(answered)
+        if not is_paused:
+            return
         self._reporter.ledger.fail(str(answered.outcome))
         with self._lock:
             told, self._told_pause = self._told_pause, answered.outcome.reason

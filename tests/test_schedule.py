@@ -1,5 +1,7 @@
 """When a batch is due, with a clock and a die that are handed in."""
 
+import threading
+
 import pytest
 
 from spotzee_logging import Settings
@@ -164,6 +166,29 @@ def test_a_success_from_before_the_trouble_ends_nothing(clock, buffer):
     clock.now += 5
     assert schedule.succeed(schedule.begin_try())
     assert not schedule.is_troubled
+
+
+def test_a_key_that_is_set_as_the_old_one_is_refused(clock):
+    """Whichever of the two comes first, a thread that sets a key or one that pauses for the old: nothing is paused."""
+    schedule, has_new_key, set_by = schedule_of(clock), threading.Event(), []
+
+    def set_key():
+        has_new_key.set()
+        schedule.resume()
+
+    def is_of_old_key():
+        was_set = has_new_key.is_set()
+        set_by.append(threading.Thread(target=set_key))
+        set_by[-1].start()
+        assert has_new_key.wait(10)
+        return was_set
+
+    schedule.pause(unless=is_of_old_key)
+    set_by[0].join()
+
+    assert schedule.paused_seconds == 0
+    assert not schedule.pause(unless=has_new_key.is_set)
+    assert schedule.paused_seconds == 0
 
 
 def test_a_pause_that_is_ended_in_vain_again_and_again(clock):
