@@ -8,12 +8,18 @@ Under WSGI and under ASGI, with views of both kinds.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from spotzee_logging.contact import NOBODY, Contact, LazyContact, acting, replace_contact
-from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
+from spotzee_logging.contrib.identify import (
+    ContactFields,
+    contact_of_fields,
+    found_by,
+    nobody_in_the_event_loop,
+)
 from spotzee_logging.errors import MissingLibrary
 from spotzee_logging.foreign import attempt_async
 
@@ -24,6 +30,9 @@ try:
     from django.utils.module_loading import import_string
 except ImportError as error:
     raise MissingLibrary("spotzee_logging.contrib.django", "django") from error
+
+_ASKED: Final = "_spotzee_asked"
+"""Set on a request whose contact was looked for before the view."""
 
 
 def logged_in_user(request: Any) -> ContactFields | None:
@@ -37,9 +46,12 @@ def contact_middleware(get_response: Callable[[Any], Any]) -> Callable[[Any], An
     """Bind who is acting around each request; nobody is bound after it.
 
     The setting `SPOTZEE_CONTACT` is a function, or its place as text: it takes the request, and gives the fields of
-    `contact(...)` as a dict, or None for nobody. Default: `logged_in_user`. It may be a coroutine function. It is
-    asked with the first event that needs to know, so that a request without events touches no session; where the
-    view is a coroutine function, in which the database cannot be asked, before the view.
+    `contact(...)` as a dict, or None for nobody. Default: `logged_in_user`. It is asked with the first event that
+    needs to know, so that a request without events touches no session; where the view is a coroutine function, in
+    which the database cannot be asked, before the view.
+
+    It may be a coroutine function. What that one says before a view of its kind then holds for the view: an event
+    cannot wait, so a login in there is not seen, nor is anybody for an event of asynchronous middleware before it.
     """
     given = getattr(conf.settings, "SPOTZEE_CONTACT", None) or logged_in_user
     ways = _Ways(import_string(given) if isinstance(given, str) else given)
@@ -64,27 +76,46 @@ class _Ways:
     """The ways to ask a function who is acting."""
 
     def __init__(self, identify: Callable[[Any], Any]) -> None:
-        is_async = iscoroutinefunction(identify)
+        self._is_async = is_async = iscoroutinefunction(identify)
         self._ask: Callable[[Any], Any] = async_to_sync(identify) if is_async else identify
         self._ask_async: Callable[[Any], Awaitable[Any]] = identify if is_async else sync_to_async(identify)
         self._may_ask: Callable[[Any], bool] = _has_session if identify is logged_in_user else bool
 
     def lazily(self, request: Any) -> Contact:
-        return LazyContact(functools.partial(found_by, self._ask, request))
+        return LazyContact(functools.partial(self._find, request))
 
     def before_view(self, request: Any, view: Any, *_: Any) -> None:
         if iscoroutinefunction(view) and self._may_ask(request):
-            _bind(found_by(self._ask, request))
+            with acting(NOBODY):  # what the function itself logs is nobody's
+                who = self._find(request)
+            _bind(request, who)
 
     async def before_view_async(self, request: Any, view: Any, *_: Any) -> None:
         if iscoroutinefunction(view) and self._may_ask(request):
-            _bind(contact_of_fields(*await attempt_async(self._ask_async, request)))
+            with acting(NOBODY):
+                answer = await attempt_async(self._ask_async, request)
+            _bind(request, contact_of_fields(*answer))
+
+    def _find(self, request: Any) -> Contact:
+        # Never from the loop's own thread: whoever waits there for a coroutine stops the loop that is to run it.
+        if self._is_async and _is_in_an_event_loop():
+            return NOBODY if hasattr(request, _ASKED) else nobody_in_the_event_loop()
+        return found_by(self._ask, request)
 
 
-def _bind(who: Contact) -> None:
-    # Where it is nobody the lazy one stays, and finds whom the view logs in.
+def _bind(request: Any, who: Contact) -> None:
+    setattr(request, _ASKED, True)
+    # Where it is nobody the lazy one stays: a plain function finds whom the view logs in.
     if who is not NOBODY:
         replace_contact(who)
+
+
+def _is_in_an_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _has_session(request: Any) -> bool:

@@ -44,3 +44,14 @@ def contact_of_fields(fields: object, failure: Exception | None = None) -> Conta
         'It must give a dict such as {"external_id": "cust_001"}, or None.',
     )
     return NOBODY
+
+
+def nobody_in_the_event_loop() -> Contact:
+    """Nobody, and said: an event in the event loop needs to know who is acting, and a coroutine function would tell."""
+    _diagnostics.say(
+        "identify_in_the_event_loop",
+        logging.WARNING,
+        "an event was logged in the event loop outside of a view, where the coroutine function that says who is acting "
+        "cannot be awaited: it has no contact. Bind contact(...) around the call, or make it a plain function.",
+    )
+    return NOBODY

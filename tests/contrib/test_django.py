@@ -10,8 +10,9 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.urls import path
+from django.utils.decorators import async_only_middleware
 
-from spotzee_logging import get_contact
+from spotzee_logging import bind_contact, get_contact
 
 URLS = types.ModuleType("spotzee_test_urls")
 sys.modules[URLS.__name__] = URLS
@@ -73,11 +74,24 @@ def views(log):
         log("after")
         return HttpResponse("ok")
 
+    async def log_in_async(request):
+        from django.contrib.auth import alogin
+
+        log("before", anonymous_id="anon")
+        await alogin(request, request.user_to_be, backend="django.contrib.auth.backends.ModelBackend")
+        seen = get_contact().external_id
+        if "bind" in request.headers:
+            bind_contact(external_id=str(request.user_to_be.pk))
+        log("after")
+        return HttpResponse(str(seen))
+
+    URLS.log = log
     URLS.urlpatterns[:] = [
         path("view", view),
         path("async", view_async),
         path("quiet", quiet),
         path("log_in", log_in),
+        path("log_in_async", log_in_async),
     ]
 
 
@@ -156,19 +170,111 @@ def test_a_function_of_the_program_says_who_acts(spotzee_events, users, kind, wh
     spotzee_events.assert_tracked("asked", external_id="cust_001")
 
 
-def test_a_login_in_the_request_is_seen(spotzee_events, users, monkeypatch):
-    """Whom a view logs in acts from there on, in the same request."""
+@pytest.fixture
+def user_to_be(users, monkeypatch):
+    """Whom the views that log in log in."""
     from django.http import HttpRequest
 
     monkeypatch.setattr(HttpRequest, "user_to_be", users[1], raising=False)
+    return users[1]
 
+
+def test_a_login_in_the_request_is_seen(spotzee_events, user_to_be):
+    """Whom a view logs in acts from there on, in the same request."""
     for kind in ("wsgi", "asgi"):
         ask(kind, "log_in")
 
     assert [(event.name, event.external_id) for event in spotzee_events] == [
         ("before", None),
-        ("after", str(users[1].pk)),
+        ("after", str(user_to_be.pk)),
     ] * 2
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_login_in_a_coroutine_view_is_seen_by_a_plain_function(spotzee_events, user_to_be, said, kind):
+    """`alogin()` sets the request's user, which can be read without waiting."""
+    assert ask(kind, "log_in_async").content.decode() == str(user_to_be.pk)
+
+    spotzee_events.assert_tracked("after", external_id=str(user_to_be.pk))
+    assert said() == []
+
+
+async def by_user_async(request):
+    user = await request.auser()
+    return {"external_id": str(user.pk)} if user.is_authenticated else None
+
+
+@pytest.mark.parametrize("where", ["view", "async"])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_coroutine_function_may_ask_the_database(spotzee_events, users, said, kind, where):
+    """It waits for sessions and users, in requests of both kinds."""
+    with override_settings(SPOTZEE_CONTACT=by_user_async):
+        ask(kind, where, users[0])
+
+    spotzee_events.assert_tracked("asked", external_id=str(users[0].pk))
+    assert said() == []
+
+
+@pytest.mark.parametrize("where", ["view", "async"])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_coroutine_function_may_say_nobody(users, said, kind, where):
+    """A stranger has no contact, and no line says that the function failed."""
+    with override_settings(SPOTZEE_CONTACT=by_user_async):
+        assert ask(kind, where).content.decode() == "None"
+
+    assert said() == []
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_what_a_coroutine_function_said_before_a_coroutine_view_holds(spotzee_events, user_to_be, said, kind):
+    """It cannot be awaited by an event; whom the view binds after a login acts."""
+    with override_settings(SPOTZEE_CONTACT=by_user_async):
+        assert ask(kind, "log_in_async", bind="yes").content.decode() == "None"
+
+    spotzee_events.assert_tracked("after", external_id=str(user_to_be.pk))
+    assert said() == []
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_events_that_the_function_logs_are_nobodys(spotzee_events, users, said, log, kind):
+    """A coroutine function that logs an event is not asked for its contact in turn."""
+
+    async def logging_itself(request):
+        log("looked", anonymous_id="anon")
+        return await by_header_async(request)
+
+    with override_settings(SPOTZEE_CONTACT=logging_itself):
+        ask(kind, "async", customer="cust_001")
+
+    assert [(event.name, event.external_id) for event in spotzee_events] == [
+        ("looked", None),
+        ("asked", "cust_001"),
+    ]
+    assert said() == []
+
+
+@async_only_middleware
+def logging_middleware(get_response):
+    async def around(request):
+        URLS.log("came", anonymous_id="anon")
+        return await get_response(request)
+
+    return around
+
+
+URLS.logging_middleware = logging_middleware
+
+
+def test_an_event_in_the_loop_before_the_view_cannot_wait(spotzee_events, users, said):
+    """It has no contact, and the line says why; the view's own events have theirs."""
+    middleware = [*settings.MIDDLEWARE, "spotzee_test_urls.logging_middleware"]
+    with override_settings(SPOTZEE_CONTACT=by_user_async, MIDDLEWARE=middleware):
+        ask("asgi", "async", users[0])
+
+    spotzee_events.assert_tracked("came", anonymous_id="anon")
+    spotzee_events.assert_tracked("asked", external_id=str(users[0].pk))
+    (line,) = said()
+    assert line.startswith("an event was logged in the event loop outside of a view")
 
 
 def test_without_django(import_without):
