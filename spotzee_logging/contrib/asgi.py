@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from spotzee_logging.contact import NOBODY, Contact, LazyContact, acting
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.contrib.serverless import flushing
+from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.foreign import attempt_async
 
 Scope = MutableMapping[str, Any]
@@ -23,12 +25,17 @@ Identify = Callable[[Scope], ContactFields | None] | Callable[[Scope], Awaitable
 
 _WITH_SOMEBODY: Final = frozenset({"http", "websocket"})
 
+_diagnostics: Final = Diagnostics()
+
 
 class ContactMiddleware:
     """Binds who is acting around each request and websocket; nobody is bound after it.
 
     Where the server tells the application that it shuts down (ASGI's lifespan), what is pending is delivered first,
     within `shutdown_timeout_seconds`: uvicorn then dies of the signal that stopped it, and no exit of Python's runs.
+    An application that has no lifespan, such as Django's, gets one: where it returns, or raises, before it has received
+    or sent anything of it, the middleware answers the server in its place. Where it takes part, whatever it sends and
+    raises, a failed start too, reaches the server.
 
     :param app: the application inside.
     :param identify: takes the ASGI scope and gives the fields of `contact(...)` as a dict, or None for nobody. A
@@ -45,7 +52,9 @@ class ContactMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the application's life."""
         if scope["type"] == "lifespan":
-            send = _delivering_before_the_end(send)
+            with acting(NOBODY):
+                await _Life(receive, send).of(self._app, scope)
+            return
         with acting(await self._who(scope) if scope["type"] in _WITH_SOMEBODY else NOBODY):
             await self._app(scope, receive, send)
 
@@ -56,11 +65,47 @@ class ContactMiddleware:
         return LazyContact(functools.partial(found_by, identify, scope))
 
 
-def _delivering_before_the_end(send: Send) -> Send:
-    async def delivering(message: Any) -> None:
+class _Life:
+    """The life of an application, at whose end what is pending is delivered."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._from_server = receive
+        self._to_server = send
+        self._takes_part = False
+
+    async def of(self, app: Application, scope: Scope) -> None:
+        """Have the application live; where it takes no part in that, answer the server in its place."""
+        _, failure = await attempt_async(app, scope, self._receive, self._send)
+        if not self._takes_part:
+            _say_that_it_has_none(failure)
+            await self._without_application()
+        elif failure is not None:
+            raise failure
+
+    async def _receive(self) -> Any:
+        # Before it waits: whoever asks for the server's messages knows the protocol, and fails on its own account.
+        self._takes_part = True
+        return await self._from_server()
+
+    async def _send(self, message: Any) -> None:
+        self._takes_part = True
         if message["type"].startswith("lifespan.shutdown."):
             async with flushing():
                 pass
-        await send(message)
+        await self._to_server(message)
 
-    return delivering
+    async def _without_application(self) -> None:
+        kind = ""
+        while kind != "lifespan.shutdown":
+            kind = (await self._receive())["type"]
+            await self._send({"type": f"{kind}.complete"})
+
+
+def _say_that_it_has_none(refusal: Exception | None) -> None:
+    # What a server says of it where nobody answers; it may also be a start that failed.
+    reason = "takes no part in" if refusal is None else f"raised {type(refusal).__name__} for"
+    _diagnostics.say(
+        "lifespan",
+        logging.INFO,
+        f"the application {reason} the server's lifespan: the middleware answers in its place.",
+    )

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from spotzee_logging import bind_contact, contact, get_contact
+from spotzee_logging.contrib import asgi
 from spotzee_logging.contrib.asgi import ContactMiddleware
 
 
@@ -226,3 +227,96 @@ def test_what_is_pending_arrives_when_the_server_shuts_down(spotzee_sandbox, mak
     asyncio.run(serve())
 
     assert [event["external_id"] for event in arrived] == ["cust_001"]
+
+
+def live(app, *told):
+    """What the middleware tells a server of the application's life, and what it raises, where that is told these."""
+    messages, sent = iter(told), []
+
+    async def receive():
+        return {"type": f"lifespan.{next(messages)}"}
+
+    async def send(message):
+        sent.append(message["type"].removeprefix("lifespan."))
+
+    async def serve():
+        try:
+            await ContactMiddleware(app, named)({"type": "lifespan"}, receive, send)
+        except Exception as error:
+            return repr(error)
+
+    return sent, asyncio.run(serve())
+
+
+async def refuses(scope, receive, send):
+    raise ValueError("only http")
+
+
+async def ignores(scope, receive, send):
+    assert scope["type"] == "lifespan"
+
+
+@pytest.fixture
+def infos(caplog):
+    """The lines of level INFO of the package, as if it had said none before."""
+    asgi._diagnostics.begin_anew()
+    caplog.set_level(logging.INFO, "spotzee_logging")
+    return lambda: [record.message for record in caplog.records if record.name == "spotzee_logging"]
+
+
+@pytest.mark.parametrize(
+    ("app", "reason"), [(refuses, "raised ValueError for"), (ignores, "takes no part in")]
+)
+def test_an_application_without_a_lifespan_gets_one(
+    spotzee_sandbox, make_spotzee_handler, infos, app, reason
+):
+    """The server starts and stops as with one that has it, what is pending arrives first, and a line says so."""
+    logger = logging.getLogger("contrib.shop")
+    logger.addHandler(make_spotzee_handler(flush_interval_seconds=3600))
+    logger.warning("x", extra={"spotzee_event": "asked", "external_id": "cust_001"})
+
+    assert live(app, "startup", "shutdown") == (["startup.complete", "shutdown.complete"], None)
+
+    assert [event["name"] for event in spotzee_sandbox.events()] == ["asked"]
+    assert infos() == [
+        f"the application {reason} the server's lifespan: the middleware answers in its place."
+    ]
+
+
+async def fails_its_start(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+    raise RuntimeError("no database")
+
+
+async def fails_without_saying_so(scope, receive, send):
+    await receive()
+    raise RuntimeError("no database")
+
+
+async def fails_while_it_lives(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    raise RuntimeError("no database")
+
+
+async def fails_its_end(scope, receive, send):
+    for answer in ("startup.complete", "shutdown.failed"):
+        await receive()
+        await send({"type": f"lifespan.{answer}"})
+
+
+@pytest.mark.parametrize(
+    ("app", "sent", "raised"),
+    [
+        (fails_its_start, ["startup.failed"], "RuntimeError('no database')"),
+        (fails_without_saying_so, [], "RuntimeError('no database')"),
+        (fails_while_it_lives, ["startup.complete"], "RuntimeError('no database')"),
+        (fails_its_end, ["startup.complete", "shutdown.failed"], None),
+    ],
+)
+def test_an_application_that_fails_its_lifespan_fails(infos, app, sent, raised):
+    """The server learns of it as without the middleware, and does not serve an application that has not started."""
+    assert live(app, "startup", "shutdown") == (sent, raised)
+
+    assert infos() == []

@@ -62,10 +62,14 @@ class Server:
     def stop(self, number=signal.SIGTERM):
         """Stop it by its usual signal; its exit status."""
         self._process.send_signal(number)
+        return self.ended()
+
+    def ended(self):
+        """Wait for its end; its exit status."""
         try:
             return self._process.wait(DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
-            pytest.fail(f"it did not end within {DEADLINE_SECONDS} s of its signal; it wrote:\n{self.output}")
+            pytest.fail(f"it did not end within {DEADLINE_SECONDS} s; it wrote:\n{self.output}")
 
     def kill(self):
         # It leads a session of its own: whatever a failed test leaves of it goes.

@@ -81,4 +81,7 @@ else:
     from django.core.asgi import get_asgi_application
     from django.core.wsgi import get_wsgi_application
 
+    from spotzee_logging.contrib.asgi import ContactMiddleware
+
     wsgi, asgi = get_wsgi_application(), get_asgi_application()
+    with_lifespan = ContactMiddleware(asgi, lambda scope: None)

@@ -1,6 +1,7 @@
 """A FastAPI program whose requests say in a header who they are; `later` knows it from a database, say."""
 
 import asyncio
+import contextlib
 
 import meeting
 from fastapi import BackgroundTasks, FastAPI, WebSocket
@@ -60,3 +61,12 @@ for each in (app, later):
     each.get("/background/{number}")(background)
     each.get("/stranger/{number}")(stranger)
     each.websocket("/socket")(socket)
+
+
+@contextlib.asynccontextmanager
+async def no_database(_):
+    raise RuntimeError("no database")
+    yield
+
+
+failing = ContactMiddleware(FastAPI(lifespan=no_database), named)

@@ -13,6 +13,7 @@ TOGETHER = 4
 GUNICORN = ("gunicorn", "-b", "127.0.0.1:{port}", "--threads", str(TOGETHER))
 UVICORN = ("uvicorn", "--port", "{port}")
 ROUNDS = 5
+STARTUP_FAILURE = 3  # uvicorn's exit status
 
 
 def ask(server, path, headers_of, count=TOGETHER * ROUNDS):
@@ -127,3 +128,27 @@ def test_a_program_that_runs_uvicorn_delivers_by_the_opt_in(start, sandbox, sess
     server.stop()
 
     assert len(contacts(sandbox, "browsed")) == TOGETHER * ROUNDS, server.output
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "on"])
+def test_the_middleware_delivers_for_django_when_uvicorn_stops(start, sandbox, sessions, lifespan):
+    """Django takes no part in the lifespan: the middleware around it does, and the users are still Django's."""
+    server = start(
+        *UVICORN, "--lifespan", lifespan, "django_shop:with_lifespan", SPOTZEE_FLUSH_INTERVAL_SECONDS="3600"
+    )
+    server.wait_until(server.answers, "answer")
+
+    ask(server, "async", lambda number: {"Cookie": f"sessionid={sessions[number][1]}"})
+    server.stop()
+
+    numbers = range(TOGETHER * ROUNDS)
+    assert contacts(sandbox) == {number: (sessions[number][0], None) for number in numbers}, server.output
+    assert "Traceback" not in server.output
+
+
+def test_a_start_that_fails_ends_uvicorn(start):
+    """An application that has a lifespan, and fails in it, is not served: the middleware answers for it in nothing."""
+    server = start(*UVICORN, "fastapi_shop:failing")
+
+    assert server.ended() == STARTUP_FAILURE
+    assert "RuntimeError: no database" in server.output
