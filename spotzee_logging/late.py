@@ -7,6 +7,7 @@ first use of that module would wait for ever.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ def module(name: str) -> ModuleType:
         return loaded
     # Several may be under way at a time. Did one wait for another, a dictConfig, which holds logging's lock and makes
     # a handler, would wait for ever where the other asks for its logger, as those of urllib3 and asyncio do.
+    if holds_loggings_lock():
+        # Nor does it wait for a fork, which waits for it: logging's own hook, which comes after ours, takes that lock.
+        return importlib.import_module(name)
     this = object()
     try:
         with _turn:
@@ -36,6 +40,12 @@ def module(name: str) -> ModuleType:
         with _turn:
             _importing.pop(this, None)
             _turn.notify_all()
+
+
+def holds_loggings_lock() -> bool:
+    """Whether the calling thread holds logging's module lock, as it does while it configures logging."""
+    is_owned = getattr(getattr(logging, "_lock", None), "_is_owned", None)
+    return is_owned is not None and bool(is_owned())
 
 
 def names(
@@ -59,6 +69,8 @@ def names(
 
 def before_fork(*, may_wait: bool) -> None:
     """Wait until no other thread has an import under way, and let none begin.
+
+    A thread that holds logging's lock is left alone: the hook of logging, which comes next, waits for it.
 
     :param may_wait: whether the import that is waited for can end: it may need a lock that this thread holds.
     """

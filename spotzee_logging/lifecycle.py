@@ -6,7 +6,6 @@ Nothing is hooked before the first member registers, and members are held weakly
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import os
 import sys
@@ -208,8 +207,7 @@ def may_wait() -> bool:
     dictConfig, fileConfig and basicConfig close handlers holding logging's module lock, which the
     delivering thread may need for its next line; a wait would be a deadlock until its timeout.
     """
-    is_owned = getattr(getattr(logging, "_lock", None), "_is_owned", None)
-    return not (is_owned is not None and is_owned())
+    return not late.holds_loggings_lock()
 
 
 def give_up_on(member: Member) -> None:

@@ -316,3 +316,50 @@ def test_a_handler_is_made_while_another_thread_imports(sandbox, run_python, tmp
 def test_a_fork_within_dictconfig_waits_for_no_import(sandbox, run_python):
     """Where the import needs logging's lock, which whoever forks holds, neither would ever go on."""
     assert run_python(CONFIGURING, sandbox.url, "forks").stdout == "True\n"
+
+
+FORKED_WHILE_CONFIGURING = """
+import logging, logging.config, os, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads, from Python 3.12 on
+from spotzee_logging import SpotzeeHandler
+
+url, what, given = sys.argv[1:4]
+configuring, forking = threading.Event(), threading.Event()
+
+class Slow(logging.NullHandler):
+    def __init__(self):
+        super().__init__()
+        configuring.set()
+        forking.wait(20)
+
+# Hooks are called in reverse: this one just after those of ours, with which the first handler comes.
+os.register_at_fork(before=forking.set)
+SpotzeeHandler("sk_test", base_url=url)
+thread = threading.Thread(target=logging.config.dictConfig, daemon=True, args=({
+    "version": 1,
+    "handlers": {"a slow one": {"()": Slow}, "ours": {
+        "class": "spotzee_logging.SpotzeeHandler", "api_key": "sk_test", "base_url": url, what: given}},
+    "root": {"handlers": ["a slow one", "ours"]},
+},))
+thread.start()
+assert configuring.wait(20)
+threading.Timer(20, os._exit, [3]).start()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+thread.join(20)
+print(os.waitstatus_to_exitcode(status), thread.is_alive(), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("what", ["spool", "before_send"])
+def test_a_fork_while_another_thread_configures_logging(run_python, tmp_path, what):
+    """A dictConfig that makes the first handler with a spool, or with a hook by its name, hinders no fork."""
+    given = {"spool": tmp_path / "events.db", "before_send": "os:getcwd"}[what]
+
+    done = run_python(FORKED_WHILE_CONFIGURING, "http://127.0.0.1:9", what, given)
+
+    assert done.stdout == "0 False\n"
