@@ -226,18 +226,24 @@ class Dispatcher:
         if sys.is_finalizing():
             return  # no other thread runs any more: until Python 3.11 to start one would wait for it for ever
         thread = threading.Thread(target=self._run, name="spotzee_logging", daemon=True)
-        self._threads.add(thread)
         try:
+            self._threads.add(thread)
             thread.start()
-        except RuntimeError:
+        except BaseException as error:
+            if thread.ident is None:
+                self._threads.discard(thread)
             # Python 3.12 starts no thread while the interpreter exits, and a system has its limit. The
             # events wait; the next one tries again, and a flush delivers them itself.
-            self._threads.discard(thread)
+            if not isinstance(error, RuntimeError):
+                raise  # of a signal's handler, as Ctrl-C is
 
     def _run(self) -> None:
         ident = threading.get_ident()
         _sender_idents.add(ident)
         try:
+            # Without the lock: an interrupted start may take a thread for one that never runs, and whoever
+            # interrupts it may hold the lock and wait for this one's deliveries.
+            self._threads.add(threading.current_thread())
             while self._step_safely():
                 pass
         finally:

@@ -554,6 +554,53 @@ def test_06_a_signals_handler_that_raises_at_any_calls_end(
     assert 3 < stats.delivered < len(points)
 
 
+STARTED_AGAIN = """
+import itertools, linecache
+
+class Interrupted(Exception):
+    pass
+
+def interrupted_at(number):
+    lines = itertools.count()
+    def trace(frame, event, _):
+        if frame.f_code.co_name not in {"_start_thread", "start"}:
+            return None
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        # Not where a lock is left: what raises there has the interpreter leave it locked, which no signal does.
+        if event == "line" and not line.startswith("with ") and next(lines) == number:
+            sys.settrace(None)
+            raise Interrupted
+        return trace
+    sys.settrace(trace)
+    try:
+        log(number)
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+for number in itertools.count():
+    handler = SpotzeeHandler("sk_test", base_url=sys.argv[1], flush_interval_seconds=0)
+    logger.handlers[:] = [handler]
+    if not interrupted_at(number):
+        break
+    log(1000 + number)
+    assert handler.flush(10), number
+assert number > 8, number
+assert handler.flush(10)
+print(number)
+"""
+
+
+def test_06_a_signals_handler_that_raises_while_the_thread_starts(sandbox, run_python):
+    """Where Ctrl-C or a task's time limit interrupts that, at whatever line, the next event starts delivery."""
+    done = run_python(program(STARTED_AGAIN), sandbox.url)
+
+    count = int(done.stdout)
+    assert numbers(sandbox) == [*range(count + 1), *range(1000, 1000 + count)]
+
+
 @pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest"])
 def test_06_also_where_there_is_no_room(sandbox, make_handler, overflow):
     """The same in a full buffer, where events are dropped, counted and told of: each of them ends once."""
