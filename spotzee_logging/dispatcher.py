@@ -70,6 +70,7 @@ class Dispatcher:
         self.buffer = buffer
         self.reporter = reporter
         self.flush_on_close = True
+        self.is_forgotten = False
         self._delivery = Delivery(settings, buffer, client, reporter, clock=clock, draw=draw)
         self.schedule = self._delivery.schedule
         self._settings = settings
@@ -355,11 +356,19 @@ class Dispatcher:
             if self._threads:
                 return True
             self._delivery.close()
-            # One with a spool stays: it takes over from processes that die, and what an operator has tried again.
-            if len(self.buffer) == 0 and not self.buffer.place:
+            # One with a spool stays while its handler does: it takes over from processes that die, and what an
+            # operator has tried again.
+            if len(self.buffer) == 0 and (self.is_forgotten or not self.buffer.place):
+                self._leave_if_forgotten()
                 return True
             self._threads.add(threading.current_thread())
             return False
+
+    def _leave_if_forgotten(self) -> None:
+        """Free the spool's files where no event comes any more."""
+        if self.is_forgotten:
+            self.buffer.close()
+            lifecycle.let_go(self)
 
     def _most_seconds(self) -> float | None:
         """What a request may take on a caller's own thread; on ours it has the timeouts that are set."""

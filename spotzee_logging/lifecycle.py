@@ -25,6 +25,9 @@ class Member(Protocol):
     flush_on_close: bool
     """Whether the process's exit waits for it at all."""
 
+    is_forgotten: bool
+    """Whether its handler is gone: no more events come, and it may end once it holds none."""
+
     @property
     def shutdown_timeout_seconds(self) -> float:
         """The longest that the process may wait for it."""
@@ -173,13 +176,19 @@ def adopt(member: Member) -> None:
     The thread that delivers holds its member. Where none could be started nobody would, and its events
     would go without a count. No lock and no delivery here: garbage collection may call this at any line.
     """
+    member.is_forgotten = True
     _orphans.add(member)
+
+
+def let_go(member: Member) -> None:
+    """Hold an adopted member no more: it has settled everything."""
+    _orphans.discard(member)
 
 
 def _let_settled_orphans_go() -> None:
     for orphan in list(_orphans):
         if orphan.flush(0.0):
-            _orphans.discard(orphan)
+            let_go(orphan)
 
 
 def flush_all(timeout_seconds: float | None = None) -> bool:

@@ -207,7 +207,7 @@ def test_what_a_forgotten_handler_cannot_deliver_is_said(sandbox, run_python):
 
 
 AGAIN_AND_AGAIN = """
-import logging, logging.config, sys, threading, time
+import gc, logging, logging.config, sys, threading, time
 from spotzee_logging import dispatcher
 dispatcher.IDLE_SECONDS = 0.3
 how, url = sys.argv[1:3]
@@ -216,16 +216,19 @@ config = {
     "handlers": {"s": {"class": "spotzee_logging.SpotzeeHandler", "api_key": "sk_test", "base_url": url}},
     "root": {"handlers": ["s"], "level": "INFO"},
 }
+if how == "with a spool":
+    config["handlers"]["s"]["spool"] = sys.argv[4]
 def configure():
-    if how == "dictConfig":
-        logging.config.dictConfig(config)
-    else:
+    if how == "fileConfig":
         logging.config.fileConfig(sys.argv[3], disable_existing_loggers=False)
+    else:
+        logging.config.dictConfig(config)
 def ours():
     return len([each for each in threading.enumerate() if each.name.startswith("spotzee_logging")])
 for number in range(20):
     configure()
     logging.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c", "data": {"number": number}}})
+gc.collect()  # dictConfig leaves handlers in circles
 deadline, least, tick = time.monotonic() + 20, 100, threading.Event()
 while least > 1 and time.monotonic() < deadline:
     # An event now and then keeps the last handler's thread awake, and no other.
@@ -238,7 +241,7 @@ print(least, number + 1)
 """
 
 
-@pytest.mark.parametrize("how", ["dictConfig", "fileConfig"])
+@pytest.mark.parametrize("how", ["dictConfig", "fileConfig", "with a spool"])
 def test_configured_again_and_again(sandbox, run_python, tmp_path, how):
     """Twenty configurations leave one thread, that of the last, and lose no event of any."""
     ini = tmp_path / "logging.ini"
@@ -260,11 +263,47 @@ kwargs={{"base_url": "{sandbox.url}"}}
 """
     )
 
-    done = run_python(AGAIN_AND_AGAIN, how, sandbox.url, ini)
+    done = run_python(AGAIN_AND_AGAIN, how, sandbox.url, ini, tmp_path / "events.db")
     least, count = map(int, done.stdout.split())
 
     assert least == 1
     assert numbers(sandbox) == list(range(count))
+
+
+SPOOL_OF_A_FORGOTTEN = """
+import gc, os, threading, time
+from spotzee_logging import dispatcher
+dispatcher.IDLE_SECONDS = 0.2
+def ours():
+    return len([each for each in threading.enumerate() if each.name == "spotzee_logging"])
+def waited_for(condition, seconds):
+    deadline, tick = time.monotonic() + seconds, threading.Event()
+    while not condition() and time.monotonic() < deadline:
+        tick.wait(0.01)
+    return condition()
+
+log(0)
+assert waited_for(lambda: handler.stats().retries == 0 < handler.stats().requests, 20)
+logger.removeHandler(handler)
+del handler
+gc.collect()
+stays = SpotzeeHandler("sk_test", base_url=sys.argv[1], spool=sys.argv[2])
+logger.addHandler(stays)
+log(1)
+print(waited_for(lambda: ours() == 1, 20), waited_for(lambda: ours() != 1, 1), flush=True)
+os._exit(0)
+"""
+
+
+def test_the_thread_of_a_spool_goes_with_its_handler(sandbox, run_python, tmp_path):
+    """That of a forgotten handler ends, though not before it has delivered what it holds; another's stays."""
+    sandbox.faults([{"status": 503, "headers": {"Retry-After": "1"}}])
+    body = program(SPOOL_OF_A_FORGOTTEN, spool=str(tmp_path / "forgotten.db"))
+
+    done = run_python(body, sandbox.url, tmp_path / "stays.db")
+
+    assert done.stdout == "True False\n"
+    assert numbers(sandbox) == [0, 1]
 
 
 CONFIGURING = """
