@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from spotzee_logging import hosts, late
+from spotzee_logging.foreign import attempt
 
 
 class Member(Protocol):
@@ -199,14 +200,15 @@ def flush_all(timeout_seconds: float | None = None) -> bool:
 def _flush(waiting: list[Member], timeout_seconds: float | None) -> bool:
     if not may_wait():
         timeout_seconds = 0.0
+    # One that fails, as a buffer of the program's own may, keeps no other from being delivered.
     for member in waiting:
-        member.flush_soon()
+        attempt(member.flush_soon)
     if timeout_seconds is None:
         timeout_seconds = max((member.shutdown_timeout_seconds for member in waiting), default=0.0)
     deadline = time.monotonic() + process_exit.remaining_seconds(timeout_seconds)
     with process_exit.waiting():
         # Each is asked, also after one that did not make it.
-        settled = [member.flush(max(0.0, deadline - time.monotonic())) for member in waiting]
+        settled = [attempt(member.flush, max(0.0, deadline - time.monotonic()))[0] for member in waiting]
     return all(settled)
 
 
@@ -222,11 +224,15 @@ def may_wait() -> bool:
 def give_up_on(member: Member) -> None:
     """Drop what the exit's budget was too short for, and say on stderr how many events that is."""
     undelivered, kept = member.give_up()
-    # Not through logging: its handlers are being closed, and the line must be seen.
     for count, where in ((undelivered, "undelivered at exit"), (kept, f"kept in the spool {member.place}")):
-        if count and sys.stderr is not None:
-            events = "1 event" if count == 1 else f"{count} events"
-            sys.stderr.write(f"spotzee_logging: {events} {where}\n")
+        if count:
+            _say(f"{'1 event' if count == 1 else f'{count} events'} {where}")
+
+
+def _say(text: str) -> None:
+    """Write a line to stderr: not through logging, whose handlers are being closed, and it must be seen."""
+    # It may be closed by now, as in a daemon, or its reader gone: of that nobody can be told.
+    attempt(lambda: sys.stderr.write(f"spotzee_logging: {text}\n"))
 
 
 def deliver_before_exit() -> bool:
@@ -241,7 +247,9 @@ def deliver_at_exit() -> None:
     hosts.let_gevent_resolve_at_exit()
     _flush([member for member in members() if member.flush_on_close], None)
     for member in members():
-        give_up_on(member)
+        _, failure = attempt(give_up_on, member)
+        if failure is not None:
+            _say(f"what was undelivered at exit could not be counted, {type(failure).__name__} was raised")
 
 
 def longest_timeout_seconds() -> float:
@@ -257,8 +265,10 @@ def notice_fork() -> None:
 
 
 def _at_exit() -> None:
-    deliver_at_exit()
-    process_exit.finish()
+    try:
+        deliver_at_exit()
+    finally:
+        process_exit.finish()
 
 
 _forking: list[Member] = []

@@ -397,6 +397,73 @@ print(handler.stats().dropped, handler.stats().pending, told)
     assert done.stdout.strip() == ("{'shutdown': 3} 0 [(0, 'shutdown'), (1, 'shutdown'), (2, 'shutdown')]")
 
 
+WITHOUT_STDERR = """
+import os
+told = []
+logging.lastResort = None
+handlers = [
+    SpotzeeHandler("sk_test", base_url=f"{sys.argv[1]}/{number}", shutdown_timeout_seconds=0.2,
+                   on_error=lambda event, error, number=number: told.append((number, error.reason)))
+    for number in range(2)]
+logger.handlers[:] = handlers
+log(1)
+if is_closed:
+    sys.stderr.close()
+else:
+    reading, writing = os.pipe()
+    os.close(reading)
+    sys.stderr = open(writing, "w", buffering=1)
+atexit._run_exitfuncs()
+log(2)
+print(sorted(told), [(handler.stats().dropped, handler.stats().pending) for handler in handlers], flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "its reader gone"])
+def test_16_without_stderr(sandbox, run_python, is_closed):
+    """A daemon whose stderr is gone ends like any other: all is counted and told, and no call that logs raises."""
+    sandbox.stop()
+
+    done = run_python(
+        f"is_closed = {is_closed}\n{program(WITHOUT_STDERR, shutdown_timeout_seconds=0.2)}", sandbox.url
+    )
+
+    told = [(number, "shutdown") for number in (0, 0, 1, 1)]
+    assert done.stdout == f"{told} {[({'shutdown': 2}, 0)] * 2}\n"
+
+
+BROKEN_BUFFER = """
+class Broken(MemoryBuffer):
+    @property
+    def oldest(self):
+        raise OSError("rosebud")
+    keep = None  # to call it is a TypeError
+
+options = {"base_url": sys.argv[1], "shutdown_timeout_seconds": 0.2}
+logger.handlers[:] = [
+    SpotzeeHandler("sk_test", buffer=Broken(1000), **options),
+    SpotzeeHandler("sk_test", **options),
+]
+log(1)
+"""
+
+
+def test_16_a_buffer_that_fails(sandbox, run_python):
+    """One handler's buffer of the program's own, that raises at the exit, costs no other handler's events."""
+    sandbox.faults([{"status": 503, "times": 100}])
+    body = "from spotzee_logging.buffers.memory import MemoryBuffer\n" + BROKEN_BUFFER
+
+    done = run_python(program(body, shutdown_timeout_seconds=0.2), sandbox.url)
+
+    lines = [line for line in done.stderr.splitlines() if "at exit" in line]
+    assert lines == [
+        "spotzee_logging: what was undelivered at exit could not be counted, TypeError was raised",
+        "spotzee_logging: 1 event undelivered at exit",
+    ]
+    assert "rosebud" not in done.stderr
+
+
 def test_16_without_flush_on_close_the_exit_waits_for_nothing(sandbox, run_python):
     """A program that sets flushOnClose to False ends at once, and its pending events are counted as closed."""
     sandbox.faults([{"hang": True, "times": 100}])
