@@ -103,6 +103,36 @@ def test_the_level_holds(make_handler, make_logger):
     assert handler.stats().accepted == 1
 
 
+@pytest.mark.parametrize("is_filtered", [False, True], ids=["no filter", "a filter"])
+@pytest.mark.parametrize(
+    "attributes",
+    [{"name": "shop"}, {"levelno": logging.INFO}, {"name": 7, "levelno": "INFO"}, {}, {"levelno": [1]}],
+    ids=str,
+)
+def test_a_record_made_by_hand(sandbox, make_handler, attributes, is_filtered):
+    """makeLogRecord gives what it is not told as None: a record without name or level is delivered like any other."""
+    handler = make_handler()
+    if is_filtered:
+        handler.addFilter(lambda record: True)
+
+    handler.handle(logging.makeLogRecord({**attributes, "spotzee_event": tag(1)}))
+
+    assert handler.flush(10)
+    assert [event["data"] for event in sandbox.events()] == [{"number": 1}]
+
+
+@pytest.mark.parametrize("attributes", [{"created": None}, {"msg": None, "args": 7}], ids=str)
+def test_a_record_of_which_no_event_can_be_made(make_handler, attributes):
+    """Nothing that a record lacks is raised where it is handled: the event is made without it, or rejected."""
+    handler = make_handler()
+
+    handler.handle(logging.makeLogRecord({**attributes, "spotzee_event": tag(1)}))
+
+    assert handler.flush(10)
+    stats = handler.stats()
+    assert stats.accepted == stats.delivered + sum(stats.rejected.values()) == 1
+
+
 def test_strict_raises_at_the_call(make_handler, make_logger):
     """In tests and development an invalid event is an exception where it was logged."""
     logger = make_logger(make_handler(strict=True))
