@@ -201,10 +201,9 @@ class Dispatcher:
     def give_up(self) -> tuple[int, int]:
         """Drop, counted and told of, what is pending at the end and kept nowhere; how many are dropped, and kept."""
         kept, bodies = self._delivery.give_up()
-        if self.flush_on_close:
-            self.reporter.dropped(bodies, "shutdown", _UNDELIVERED)
-        else:
-            self.reporter.dropped(bodies, "closed", _CLOSED)
+        if bodies:  # no reason stands in the account with a count of 0
+            reason, why = ("shutdown", _UNDELIVERED) if self.flush_on_close else ("closed", _CLOSED)
+            self.reporter.dropped(bodies, reason, why)
         return len(bodies), kept
 
     def _start(self) -> None:

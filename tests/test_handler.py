@@ -12,7 +12,7 @@ import weakref
 
 import pytest
 
-from conftest import tag
+from conftest import program, tag
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, flush
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.errors import InvalidEvent, InvalidSettings
@@ -340,6 +340,20 @@ def test_without_flush_on_close_what_is_pending_is_dropped(sandbox, make_handler
     assert handler.stats().dropped == {"closed": 1}
     assert told[0][1].reason == "closed"
     assert sandbox.events() == []
+
+
+@pytest.mark.parametrize("is_flushed", [True, False])
+def test_where_nothing_is_dropped_no_reason_is_counted(run_python, is_flushed):
+    """After a close, and after the exit, an account without a drop has no key for one."""
+    body = f"""
+handler.flushOnClose = {is_flushed}
+handler.close()
+print(handler.stats().dropped)
+atexit._run_exitfuncs()
+print(handler.stats().dropped)
+"""
+
+    assert run_python(program(body), "http://127.0.0.1:9").stdout == "{}\n{}\n"
 
 
 def test_close_delivers(sandbox, make_handler, make_logger):
