@@ -555,6 +555,36 @@ def test_the_age_of_the_oldest_event_is_never_underrated(make_buffer):
     assert 1002.0 <= buffer.oldest_put_at <= 1003.0
 
 
+@pytest.mark.parametrize("is_busy", [True, False], ids=["others go past it", "nothing goes"])
+def test_an_event_that_waits_long_costs_no_more_memory(make_buffer, is_busy):
+    """While the oldest waits for its contact's batch, what is noted of ages is bounded, and right when it may go."""
+    clock = Clock()
+    buffer = filled_by(make_buffer(clock=clock), "a")
+    stuck = take(buffer)
+    clock.now += 1
+    filled_by(buffer, "a")
+    first, sizes = clock.now, []
+    for number in range(1000):
+        clock.now += 1
+        if is_busy:
+            filled(buffer, 3, start=number)
+        batch = take(buffer)
+        assert (batch is not None) == is_busy
+        if is_busy:
+            buffer.ack(batch)
+        sizes.append(len(buffer._marks._marks))
+        assert first - 1 <= buffer.oldest_put_at <= first
+
+    assert max(sizes) <= 100
+    clock.now += 1
+    filled(buffer, 1)
+    latest = clock.now
+    clock.now += 1
+    buffer.ack(stuck)
+    assert len(take(buffer, 1).events) == 1  # the one that waited long
+    assert latest - 100 <= buffer.oldest_put_at <= latest
+
+
 def test_a_put_within_a_put_is_held_too(make_buffer):
     """A signal's handler or a `__del__` that logs in the midst of a put does not block, and loses nothing."""
     calls = []
