@@ -1,5 +1,6 @@
 """The contract of the buffers, held by every kind of them."""
 
+import itertools
 import json
 import shutil
 import sys
@@ -646,6 +647,77 @@ def test_a_put_at_any_line_of_another_call_is_held_too(make_buffer):
         buffer.close()
         line += 1
     assert line > 20
+
+
+def reentered(prepare, act, log_inner):
+    """Run `act()` again and again, with `log_inner()` at one moment later each time, until there is none.
+
+    The moments are memory's lines, and the ends of calls within them, where Python looks for signals. Each `act()`
+    comes after `prepare()`, and before what is yielded.
+    """
+    moments = itertools.count()
+
+    def note(frame, event, _):
+        if frame.f_globals["__name__"] != MemoryBuffer.__module__:
+            return None
+        if event in {"line", "return", "c_return"} and next(moments) == moment:
+            sys.settrace(None)
+            sys.setprofile(None)
+            log_inner()
+        return note
+
+    before = sys.gettrace()
+    for start in (sys.settrace, sys.setprofile):
+        for moment in itertools.count():
+            prepare()
+            moments = itertools.count()
+            start(note)
+            try:
+                act()
+            finally:
+                sys.setprofile(None)
+                sys.settrace(before)
+            if next(moments) <= moment:
+                break
+            yield moment
+
+
+@pytest.mark.parametrize("contacts", ["abcd", "aabc"], ids=["all may go", "a contact waits"])
+def test_a_put_in_the_midst_of_a_full_memory_loses_nothing(contacts):
+    """Where the oldest make room for the event of a signal's handler, or of a `__del__`: each is taken or dropped."""
+    buffer, dropped, batches = memory(36, drops_oldest=True), [], []
+
+    def prepare():
+        buffer.begin_anew()
+        dropped.clear()
+
+    def act():
+        for number, contact in enumerate(contacts):
+            dropped.extend(buffer.put(body(number), contact))
+        batches[:] = [take(buffer, 1), take(buffer, 2)]
+        for number in (4, 5):
+            dropped.extend(buffer.put(body(number), "e"))
+        batches.append(take(buffer, 1))
+        dropped.extend(buffer.put(body(6, 20), "f"))
+        for batch in filter(None, batches):
+            buffer.ack(batch)
+        for number, contact in enumerate("aabb", 7):
+            dropped.extend(buffer.put(body(number, 9), contact))
+        dropped.extend(buffer.put(body(11, 20), "f"))
+
+    def log_inner():
+        dropped.extend(buffer.put(body(100), "cust_100"))
+
+    count = 0
+    for moment in reentered(prepare, act, log_inner):
+        while len(buffer):
+            batches.append(take(buffer))
+            buffer.ack(batches[-1])
+        taken = [event for batch in filter(None, batches) for event in batch.events]
+        assert sorted(numbers([*taken, *dropped])) == [*range(12), 100], moment
+        assert state(buffer) == (0, 0, 0, False), moment
+        count += 1
+    assert count > 100
 
 
 def test_eight_threads_put_while_one_takes(make_buffer):

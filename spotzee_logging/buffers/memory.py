@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from spotzee_logging.buffers.base import (
@@ -69,6 +70,8 @@ class MemoryBuffer(KeptNowhere):
         self._deferred: deque[_Held] = deque()
         self._released: deque[Batch] = deque()
         self._taken: list[Batch] = []
+        # Whether events are being taken out: what logs in the midst of that must not take out any.
+        self._is_choosing = False
         self._position = 0
         self._bytes = 0
         self._marks = Marks()
@@ -122,7 +125,7 @@ class MemoryBuffer(KeptNowhere):
         return dropped
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
-        with self._lock:
+        with self._lock, self._choosing():
             batch = self._next_released() or self._next_new(max_events, max_bytes - ARRAY_BRACKETS_BYTES)
             if batch is not None:
                 self._taken.append(batch)
@@ -163,7 +166,7 @@ class MemoryBuffer(KeptNowhere):
             return left
 
     def abandon(self) -> Sequence[Body]:
-        with self._lock:
+        with self._lock, self._choosing():
             sealed = sorted(self._sealed(), key=lambda batch: batch.position)
             held = [body for batch in sealed for body in batch.events]
             held += [event.body for event in self._unsealed_in_order()]
@@ -171,6 +174,14 @@ class MemoryBuffer(KeptNowhere):
             self._taken.clear()
             self._free(held)
             return held
+
+    @contextmanager
+    def _choosing(self) -> Iterator[None]:
+        before, self._is_choosing = self._is_choosing, True
+        try:
+            yield
+        finally:
+            self._is_choosing = before
 
     def _sealed(self) -> Iterator[Batch]:
         return itertools.chain(self._released, self._taken)
@@ -249,14 +260,25 @@ class MemoryBuffer(KeptNowhere):
     def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
         if wait_seconds:
             self._room.wait_for(lambda: self._bytes + size <= self._max_bytes, wait_seconds)
+        if not self._drops_oldest or self._is_choosing:
+            return ()
+        self._is_choosing = True  # not `_choosing`, which takes 0.8 µs: this is a caller's time
+        try:
+            return self._drop_oldest(size)
+        finally:
+            self._is_choosing = False
+
+    def _drop_oldest(self, size: int) -> Sequence[Body]:
         dropped: list[_Held] = []
-        while self._drops_oldest and self.unsealed and self._bytes + size > self._max_bytes:
+        while self.unsealed and self._bytes + size > self._max_bytes:
             event = next(self._unsealed_in_order())
             dropped.append(event)
-            self._bytes -= len(event.body)
+            freed = len(event.body)  # not within the sum, as in `put`
+            self._bytes -= freed
         if self._bytes + size > self._max_bytes:
             self._deferred.extendleft(reversed(dropped))  # in vain: what is sealed leaves no room
-            self._bytes += sum(len(event.body) for event in dropped)
+            freed = sum(len(event.body) for event in dropped)
+            self._bytes += freed
             return ()
         return [event.body for event in dropped]
 
@@ -270,5 +292,6 @@ class MemoryBuffer(KeptNowhere):
             return parts
 
     def _free(self, events: Iterable[Body]) -> None:
-        self._bytes -= sum(map(len, events))
+        freed = sum(map(len, events))  # not within the sum, as in `put`
+        self._bytes -= freed
         self._room.notify_all()
