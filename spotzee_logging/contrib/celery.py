@@ -40,7 +40,7 @@ def carry_contacts(identify: Identify | None = None) -> None:
     Nobody is bound after a task. It concerns every Celery app of the process; a second call replaces the first.
     Workers of pools that are threads deliver what is pending when they are shut down; children of the prefork pool
     do so without it. Where a worker takes handlers off the root logger, or off `celery.task`, those that send
-    events are put back.
+    events are put back; `celery.task`, on whose way the loggers of `get_task_logger` are, gets the root logger's too.
     """
 
     def begin(task: Any, args: Any, kwargs: Any, **_: Any) -> None:
@@ -83,11 +83,18 @@ def _deliver(**_: Any) -> None:
 
 def _note_handlers(**_: Any) -> None:
     for logger in map(logging.getLogger, _TAKEN_OVER):
-        sending = [handler for handler in logger.handlers if getattr(handler, "sends_events", False)]
-        _handlers_before[logger.name] = sending
+        _handlers_before[logger.name] = _sending(logger)
 
 
 def _put_back(logger: logging.Logger, **_: Any) -> None:
     # Celery's own are there by now: it gives none to a logger that has one.
     for handler in _handlers_before.get(logger.name, ()):
         logger.addHandler(handler)
+    # Celery has cut `celery.task` off by now, and put the root logger's back before: nothing else would reach them.
+    if logger is not logging.root and not logger.propagate:
+        for handler in _sending(logging.root):
+            logger.addHandler(handler)
+
+
+def _sending(logger: logging.Logger) -> list[logging.Handler]:
+    return [handler for handler in logger.handlers if getattr(handler, "sends_events", False)]
