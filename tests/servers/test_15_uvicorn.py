@@ -1,0 +1,20 @@
+"""uvicorn on its own, which dies of the signal that it was stopped by."""
+
+import pytest
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_15_uvicorn_without_a_lifespan(start, sandbox, workers):
+    """`flush_on_sigterm()` in the last line of a Django project's asgi.py: what is pending at the stop arrives."""
+    server = start(
+        *("uvicorn", "django_asgi:application", "--port", "{port}", "--workers", workers),
+        SPOTZEE_FLUSH_INTERVAL_SECONDS="3600",
+    )
+    server.wait_until(server.answers, "answer")
+    for number in range(6):
+        server.get(f"stranger/{number}")
+
+    server.stop()
+
+    arrived = sorted(event["data"]["number"] for event in sandbox.events())
+    assert arrived == list(range(6)), server.output
