@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 import logging
@@ -58,6 +59,7 @@ class Tracking:
                 f"track decorates functions, methods and classes, got {type(function).__name__}. "
                 "With a property, put @track below @property."
             )
+        _refuse_exceptions_and_enums(function)
         # wrapt brings asyncio with it: it enters with the first function that is tracked, not before.
         track_wrapt: Any = late.module("spotzee_logging.track_wrapt")
         tracked: Any = track_wrapt.wrap(function, self._plan(function), self)
@@ -144,7 +146,8 @@ def track(  # noqa: PLR0913  an event's fields, and when and where it is logged
     left out. The contact is the one that was bound where the call began.
 
     A coroutine's or generator's call runs from its first step to its end; one that never starts is none.
-    A tracked class is no longer found as itself by pickle: track its `__init__` where instances must pickle.
+    A tracked class is found no longer as itself by pickle, `match` and `type(...) is`, and its subclasses make no
+    event: track its `__init__` where that matters, as it does with exceptions, which are refused as enums are.
 
     Raises TypeError or ValueError where it is used wrongly, never at a call, unless a handler is `strict`.
 
@@ -161,6 +164,21 @@ def track(  # noqa: PLR0913  an event's fields, and when and where it is logged
 
 def _can_be_tracked(function: Any) -> bool:
     return not isinstance(function, Marker) and (callable(function) or isinstance(function, _BINDERS))
+
+
+def _refuse_exceptions_and_enums(function: Any) -> None:
+    """What stands for a tracked class is no class to Python itself: `except` and iteration would fail, later."""
+    if not isinstance(function, type):
+        return
+    if issubclass(function, BaseException):
+        raise TypeError(
+            f"track: no except could catch the exception {function.__name__} any more. Track its __init__ instead."
+        )
+    if issubclass(function, enum.Enum):
+        raise TypeError(
+            f"track: {function.__name__} would no longer be an enum, to list or to match. "
+            "Track its __init__, for an event of each member, or the function that uses it instead."
+        )
 
 
 def _valid_name(name: Any) -> str | None:

@@ -1,5 +1,6 @@
 """`@track` on classes: the construction is the call."""
 
+import enum
 import inspect
 
 import pytest
@@ -94,6 +95,29 @@ def test_a_misspelt_parameter_is_refused():
         @track("x", external_id=arg.custmer)
         class Thing:
             def __init__(self, customer): ...
+
+
+@pytest.mark.parametrize("decorate", [track, track("failed", external_id="c1")], ids=["bare", "named"])
+@pytest.mark.parametrize("base", [Exception, KeyboardInterrupt, enum.Enum, enum.IntFlag])
+def test_exceptions_and_enums_are_refused(decorate, base):
+    """`except`, iteration and `match` would fail where they are used: it is said where the class is decorated."""
+    kind = type(base)("Kind", (base,), type(base).__prepare__("Kind", (base,)))
+
+    with pytest.raises(TypeError, match=r"track: .*Kind.* Track its __init__"):
+        decorate(kind)
+
+
+def test_an_exception_whose_init_is_tracked(catcher):
+    """The way that the message names: the event of each one, which is caught as before."""
+
+    class CardDeclined(Exception):
+        @track("card_declined", external_id=arg.customer)
+        def __init__(self, customer):
+            super().__init__(customer)
+
+    with pytest.raises(CardDeclined, match="c1"):
+        raise CardDeclined("c1")
+    assert "c1" == catcher.one.external_id
 
 
 def test_a_class_without_init(catcher):
