@@ -152,8 +152,8 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
     It holds for this task or thread and what they start, as context variables do. Inside another
     contact the two merge field by field, unless this one names another `external_id`: then it starts
     afresh. As a decorator it takes plain and `async` functions; a generator would leave it bound
-    between its steps, so decorating one raises `TypeError`. Nothing else here raises: what breaks a
-    rule of the API is said of the event that takes it.
+    between its steps, and a class would become a function, so decorating one raises `TypeError`. Nothing
+    else here raises: what breaks a rule of the API is said of the event that takes it.
 
     >>> with contact(anonymous_id="anon-2c8a3e"), contact(external_id="cust_001"):
     ...     get_contact()
@@ -178,6 +178,11 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """Bind the contact around each call of `function`."""
+        if inspect.isclass(function):
+            raise TypeError(
+                f"contact(...) cannot decorate the class {function.__name__}, which would become a function: "
+                "decorate its methods, or put `with contact(...):` around what makes and uses its instances."
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             name = getattr(function, "__qualname__", repr(function))  # a partial has none
             raise TypeError(

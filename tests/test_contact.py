@@ -433,6 +433,15 @@ def test_a_generator_is_refused_with_the_remedy(function):
         contact(external_id="A")(function)
 
 
+def test_a_class_is_refused_with_the_remedy():
+    """A class would silently become a function, without its attributes: decorating one says so at once."""
+    with pytest.raises(TypeError, match=r"cannot decorate the class Shop, .*decorate its methods"):
+
+        @contact(external_id="A")
+        class Shop:
+            pass
+
+
 def test_tasks_do_not_see_each_others_contact():
     """Each asyncio task acts for its own contact, and starts with that of who started it."""
 
