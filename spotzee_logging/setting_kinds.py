@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
@@ -132,13 +133,22 @@ def _valid_callable(name: str, _: Row, value: Any) -> Any:
     found = _resolved(name, value, _CALLABLE_REMEDY)
     if not callable(found):
         refuse(name, _not_it(value, found, "callable"), _CALLABLE_REMEDY)
+    _refuse_async(name, found)
     return found
+
+
+def _refuse_async(name: str, function: Any) -> None:
+    # A callable object is async where its class's __call__ is.
+    for each in (function, type(function).__call__):
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            refuse(name, "is an async function, which nobody would await", _ASYNC_REMEDY)
 
 
 def _valid_session(name: str, _: Row, value: Any) -> Any:
     found = _resolved(name, value, _SESSION_REMEDY)
     if not callable(found) and not callable(getattr(found, "post", None)):
         refuse(name, _not_it(value, found, "requests.Session"), _SESSION_REMEDY)
+    _refuse_async(name, found)
     return found
 
 
@@ -159,6 +169,10 @@ def _resolved(name: str, value: Any, remedy: str) -> Any:
 
 
 _CALLABLE_REMEDY: Final = 'Give a function, or its place as text, as in "shop.privacy:redact".'
+_ASYNC_REMEDY: Final = (
+    "Give a plain function; one that needs a coroutine's result has a loop of yours run it, by "
+    "asyncio.run_coroutine_threadsafe."
+)
 _SESSION_REMEDY: Final = (
     'Give a function that makes one, or its place as text, as in "shop.network:make_session".'
 )
@@ -167,6 +181,7 @@ _SESSION_REMEDY: Final = (
 def _valid_key(name: str, _: Row, value: Any) -> Any:
     """The key, without the white space that files and secrets' stores leave around it; never in a message."""
     if callable(value):
+        _refuse_async(name, value)
         return value
     if not isinstance(value, str):
         refuse(name, f"must be a string, got {type(value).__name__}", KEY_REMEDY)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 import logging
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from spotzee_logging import Settings, setting_types
 from spotzee_logging.errors import InvalidSettings
-from spotzee_logging.settings import ROWS, env_variable
+from spotzee_logging.settings import ROWS, env_variable, validated
 
 KEY = "sk_live_4242424242"
 MIB = 1024 * 1024
@@ -370,6 +371,34 @@ def test_a_key_that_cannot_be_is_refused_and_not_shown(key, words):
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
     assert "live" not in shown
     assert "sécret" not in shown
+
+
+async def _async_function(*_):
+    return "sk_x"
+
+
+async def _async_generator(*_):
+    yield
+
+
+class _AsyncCallable:
+    async def __call__(self, *_):
+        return "sk_x"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [_async_function, functools.partial(_async_function), _async_generator, _AsyncCallable()],
+    ids=["function", "partial", "generator", "object"],
+)
+@pytest.mark.parametrize("name", ["api_key", "before_send", "on_error", "session"])
+def test_an_async_function_is_refused_with_the_remedy(name, function):
+    """Nobody would await what it gives: each key would be none, each event a coroutine."""
+    words = f"{name} is an async function, which nobody would await. Give a plain function; "
+
+    assert str(refused(**{name: function})).startswith(words)
+    with pytest.raises(InvalidSettings, match="Give a plain function"):
+        validated(name, function)
 
 
 def test_a_missing_key_is_missing_from_the_environment_too():
