@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging import late
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
@@ -66,9 +66,9 @@ class ApiClient:
         key, failure = attempt(self._key)
         if key is None:
             return Outcome(None, f"api_key gave no key: {type(failure).__name__}", KEY_UNAVAILABLE)
-        session, failure = attempt(self._opened)
+        session, trouble = self._session_or_trouble()
         if session is None:
-            return Outcome(None, f"session gave no requests.Session: {type(failure).__name__}")
+            return Outcome(None, trouble)
         return self._post(session, batch, key, most_seconds())
 
     def _key(self) -> str:
@@ -80,21 +80,27 @@ class ApiClient:
             raise TypeError("a key is a string")
         return str(validated("api_key", key))
 
-    def _opened(self) -> requests.Session:
-        """The session that is kept; its first use makes it."""
+    def _session_or_trouble(self) -> tuple[requests.Session | None, str]:
+        """The session that is kept, whose first use makes it, or why there is none: never an exception."""
         with self._lock:
             if self._session is None:
-                self._session = self._open()
-            return self._session
+                made, failure = attempt(self._open)
+                if failure is not None:
+                    return None, f"session gave no requests.Session: {type(failure).__name__}"
+                if not isinstance(made, late.module("requests").Session):
+                    kind = "None" if made is None else f"an object of type {type(made).__name__}"
+                    return None, f"session gave no requests.Session, but {kind}"
+                self._session = made
+            return self._session, ""
 
-    def _open(self) -> requests.Session:
+    def _open(self) -> Any:
         given = self._settings.session
         if given is None:
             return _own_session(self._settings)
         if callable(given):
-            return cast("requests.Session", given())
+            return given()
         # The parent's connections are the parent's: two processes that write into one would mix their events.
-        return cast("requests.Session", copy.deepcopy(given) if self._is_forked else given)
+        return copy.deepcopy(given) if self._is_forked else given
 
     def _post(self, session: requests.Session, batch: Batch, key: str, most_seconds: float | None) -> Outcome:
         import requests  # noqa: PLC0415  see the class's docstring
@@ -158,9 +164,9 @@ class ApiClient:
 
         It is a HEAD request, without the key and without an event. Whatever happens is told, and no exception.
         """
-        session, failure = attempt(self._opened)
+        session, trouble = self._session_or_trouble()
         if session is None:
-            return "", f"session gave no requests.Session: {type(failure).__name__}"
+            return "", trouble
         date, failure = attempt(self._head, session)
         return date or "", "" if failure is None else _cause(failure)
 

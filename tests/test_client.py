@@ -340,6 +340,37 @@ def test_a_function_that_makes_no_session(sandbox, client_with, trouble):
     assert client.send(seal([EVENT], 0)).status == 204
 
 
+class NoSession:
+    """What another library calls a client: it has a post of its own."""
+
+    def post(self, url, json=None):
+        raise AssertionError("it is not asked")
+
+
+@pytest.mark.parametrize("given", [NoSession(), NoSession], ids=["object", "function"])
+def test_what_is_no_session_is_told(sandbox, client_with, given):
+    """A client of another library, given or made, is no answer and says so: the batch waits, and none is lost."""
+    client = client_with(given)
+
+    outcome = client.send(seal([EVENT], 0))
+
+    assert move_for(outcome) is Move.RETRY
+    assert str(outcome).endswith("session gave no requests.Session, but an object of type NoSession")
+    assert client.ask_the_time() == ("", outcome.message)
+
+
+def test_what_is_no_session_is_the_last_error(sandbox, make_handler, make_logger):
+    """Who looks at the handler's numbers sees why nothing arrives."""
+    handler = make_handler(session=NoSession())
+    make_logger(handler).info("x", extra={"spotzee_event": "asked", "external_id": "cust_001"})
+
+    handler.flush(0.2)
+
+    stats = handler.stats()
+    assert (stats.pending, stats.delivered) == (1, 0)
+    assert "session gave no requests.Session, but an object of type NoSession" in stats.last_error
+
+
 def test_what_is_ours_stays_ours_in_any_session(sandbox, client_with):
     """Key, release, kind of body and timeouts are the settings', whatever the session would have sent."""
     session = requests.Session()
