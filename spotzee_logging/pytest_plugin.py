@@ -57,13 +57,14 @@ def spotzee_sandbox() -> Iterator[Sandbox]:
     """A running `Sandbox`, the API as a server on this machine; it needs the extra `sandbox`.
 
     While the test runs, `SPOTZEE_BASE_URL` and `SPOTZEE_API_KEY` name it: handlers that are made without these
-    settings send to it, those of processes that the test starts too.
+    settings send to it, those of processes that the test starts too, and also where `SPOTZEE_DISABLED` is set.
     """
     from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  a web server, which few tests need
 
     with Sandbox() as sandbox, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPOTZEE_BASE_URL", sandbox.url)
         patch.setenv("SPOTZEE_API_KEY", "sk_test")
+        patch.delenv("SPOTZEE_DISABLED", raising=False)
         yield sandbox
 
 

@@ -31,6 +31,7 @@ class Row(NamedTuple):
 KEY_REMEDY: Final = (
     "Pass api_key= or set SPOTZEE_API_KEY to a project's key: sk_… (server side) or pk_… (events only)."
 )
+MISSING_KEY_REMEDY: Final = f"{KEY_REMEDY} A machine that must send nothing sets SPOTZEE_DISABLED=1."
 _TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
 

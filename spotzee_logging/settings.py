@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from spotzee_logging.errors import SpotzeeError, did_you_mean
 from spotzee_logging.event import Event
-from spotzee_logging.setting_kinds import KEY_REMEDY, Row, parsed, refuse, valid
+from spotzee_logging.setting_kinds import MISSING_KEY_REMEDY, Row, parsed, refuse, valid
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -226,7 +226,7 @@ class Settings:
             given = getattr(self, name)
             object.__setattr__(self, name, valid(name, row, given))
         if self.api_key is None and not self.disabled:
-            refuse("api_key", "is missing", KEY_REMEDY)
+            refuse("api_key", "is missing", MISSING_KEY_REMEDY)
         if self.max_event_bytes + 2 > self.max_batch_bytes:
             refuse("max_batch_bytes", "is too small for one event of max_event_bytes", "Raise it.")
         for name in ("max_pending_bytes", "spool_max_bytes"):

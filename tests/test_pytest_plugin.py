@@ -334,6 +334,40 @@ def test_the_programs_own_configuration_sends_to_the_sandbox(spotzee_sandbox, sp
     assert_tracked("order_placed", times=1)
 
 
+DISABLED = """
+import logging, os
+from spotzee_logging import SpotzeeHandler
+
+logger = logging.getLogger("shop")
+EXTRA = {"spotzee_event": "order_placed", "external_id": "cust_001"}
+
+def test_events(spotzee_events):
+    logger.addHandler(SpotzeeHandler())
+    logger.warning("placed", extra=EXTRA)
+    spotzee_events.assert_tracked("order_placed")
+
+def test_end_to_end(spotzee_sandbox, make_spotzee_handler):
+    for handler in (make_spotzee_handler(), SpotzeeHandler()):
+        logger.addHandler(handler)
+        logger.warning("placed", extra=EXTRA)
+        logger.removeHandler(handler)
+        assert handler.flush(10)
+    assert len(spotzee_sandbox.events()) == 2
+
+def test_after():
+    assert os.environ["SPOTZEE_DISABLED"] == "1"
+"""
+
+
+def test_a_machine_that_must_send_nothing_runs_all_tests(pytester, monkeypatch):
+    """Where `SPOTZEE_DISABLED=1` stands for a key, as in continuous integration, each fixture works as elsewhere."""
+    monkeypatch.setenv("SPOTZEE_DISABLED", "1")
+    monkeypatch.delenv("SPOTZEE_API_KEY", raising=False)
+    pytester.makepyfile(DISABLED)
+
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
+
+
 @pytest.mark.usefixtures("spotzee_events")
 class TestCase(unittest.TestCase):
     """Tests of the standard library's kind."""
