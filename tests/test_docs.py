@@ -246,6 +246,34 @@ def test_it(spotzee_events):
 """
 
 
+CAUGHT = """
+import logging
+import threading
+
+
+def log():
+    try:
+        logging.getLogger("shop").info("x", extra={"spotzee_event": {"name": "asked", "externalId": "c"}})
+    except Exception:
+        pass
+
+
+def test_that_catches():
+    log()
+
+
+def test_in_a_thread():
+    thread = threading.Thread(target=log)
+    thread.start()
+    thread.join()
+
+
+def test_on_purpose(spotzee_events):
+    log()
+    spotzee_events.invalid.clear()
+"""
+
+
 def test_the_page_of_testing_runs_under_pytest(pytester):
     """docs/how-to/testing.md: its program's tests pass, together with its conftest, and fail as it shows."""
     page = "docs/how-to/testing.md"
@@ -257,6 +285,10 @@ def test_the_page_of_testing_runs_under_pytest(pytester):
     )
 
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=len(tests) + 1)
+
+    caught = pytester.runpytest_subprocess(pytester.makepyfile(test_caught=CAUGHT))
+    caught.assert_outcomes(passed=3, errors=2)
+    caught.stdout.fnmatch_lines(["*Did you mean external_id*"])
 
     failed = pytester.runpytest_subprocess(pytester.makepyfile(test_seen_to_fail=SEEN_TO_FAIL))
     for line in blocks(page, "text failure")[0].splitlines():
