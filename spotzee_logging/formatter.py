@@ -67,7 +67,9 @@ class EventFormatter(BaseJsonFormatter):
         and those that start with `_`.
 
     `format(record)` gives the event as one line of JSON, so that on a `FileHandler` it writes an event log.
-    A subclass that overrides `format` is asked by the handler too, and what it returns is checked again.
+    `format` is the method to override: a handler asks it too, and checks again what it returns. An override of
+    `fields` is asked as well, by `format` and by handlers, but what it adds to the fields is not checked.
+    python-json-logger's own hooks, `add_fields`, `process_log_record` and `jsonify_log_record`, are not asked.
     """
 
     def __init__(  # noqa: PLR0913  those of python-json-logger that act on an event

@@ -240,6 +240,42 @@ def test_a_formatter_of_ones_own_has_the_last_word(sandbox, make_handler, make_l
     assert sandbox.events()[0]["name"] == "order_made"
 
 
+def test_of_overrides_format_and_fields_are_asked(sandbox, make_handler, make_logger):
+    """The docs name what a subclass may override; python-json-logger's hooks belong to its own `format`."""
+
+    class Shaping(EventFormatter):
+        def format(self, record):
+            return super().format(record).replace('"hooks":', '"format":1,"hooks":')
+
+        def fields(self, record):
+            fields = super().fields(record)
+            return {**fields, "data": {**fields["data"], "fields": 1}}
+
+        def add_fields(self, log_data, record, message_dict):
+            raise AssertionError
+
+        def process_log_record(self, log_data):
+            raise AssertionError
+
+        def jsonify_log_record(self, log_data):
+            raise AssertionError
+
+    class ByFields(Shaping):
+        format = EventFormatter.format
+
+    for formatter in (Shaping(), ByFields()):
+        handler = make_handler()
+        handler.setFormatter(formatter)
+        make_logger(handler).info(
+            "x", extra={"spotzee_event": {"name": "a", "external_id": "c", "data": {"hooks": 0}}}
+        )
+        assert handler.flush(10)
+
+    by_format, by_fields = (event["data"] for event in sandbox.events())
+    assert by_format == {"format": 1, "hooks": 0, "fields": 1}
+    assert by_fields == {"hooks": 0, "fields": 1}
+
+
 @pytest.mark.parametrize("text", ["no json", "[]", '{"name": "x"}'])
 def test_a_formatter_of_ones_own_that_makes_no_event(make_handler, make_logger, text):
     """Text that is no event is rejected, never sent."""
