@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.foreign import attempt
 
 LOGGER_NAME: Final = "spotzee_logging"
@@ -55,7 +56,8 @@ class Diagnostics:
         with self._lock:
             left_out, self._left_out = self._left_out, {}
         for kind, count in left_out.items():
-            _write(logging.WARNING, f"{count} more lines of the kind {kind!r} were left out")
+            lines = amount(count, "more line was", "more lines were")
+            _write(logging.WARNING, f"{lines} left out, of the kind {kind!r}")
 
 
 def _write(level: int, text: str) -> None:

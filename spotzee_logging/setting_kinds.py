@@ -62,7 +62,9 @@ def _parse_flag(text: str) -> bool:
 
 
 def _parse_level(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+    if text.isdecimal():
+        return int(text)
+    return text if isinstance(logging.getLevelName(text), int) else text.upper()
 
 
 _PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -212,7 +214,11 @@ def _valid_url(name: str, _: Row, value: Any) -> str:
     if parts.path.endswith("/events"):
         refuse(name, "ends in /events, which is added to it", "Leave /events off.")
     if parts.scheme == "http" and not _is_loopback(host):
-        refuse(name, "is plain http, which shows the key to everyone on the way", "Use https.")
+        refuse(
+            name,
+            "is plain http, which goes to this machine only: elsewhere all on the way see the key",
+            "Use https.",
+        )
     return url
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer, Verdict
 from spotzee_logging.errors import DeliveryPaused
@@ -135,7 +136,7 @@ class Settlement:
         self._reporter.diagnostics.say(
             "retry",
             logging.WARNING,
-            f"{outcome}; {waiting} events wait, next try in {wait_seconds:.1f} s",
+            f"{outcome}; {amount(waiting, 'event waits', 'events wait')}, next try in {wait_seconds:.1f} s",
         )
 
     def _pause(self, answered: Answered) -> None:
@@ -210,5 +211,6 @@ def _indexes(answered: Answered) -> list[int]:
 
 def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:
     remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
-    message = f"delivery pauses, {outcome}. {remedy}; {waiting} events wait, and it is tried once a minute."
+    pending = amount(waiting, "event waits", "events wait")
+    message = f"delivery pauses, {outcome}. {remedy}; {pending}, and it is tried once a minute."
     return DeliveryPaused(message, reason=outcome.reason, request_id=outcome.request_id)

@@ -48,11 +48,18 @@ def test_the_rest_is_told_at_close(said):
     diagnostics = Diagnostics(Clock())
     for _ in range(3):
         diagnostics.say("retry", logging.WARNING, "no answer")
+    for _ in range(2):
+        diagnostics.say("dropped", logging.WARNING, "full")
 
     diagnostics.say_left_out()
     diagnostics.say_left_out()
 
-    assert said() == ["no answer", "2 more lines of the kind 'retry' were left out"]
+    assert said() == [
+        "no answer",
+        "full",
+        "2 more lines were left out, of the kind 'retry'",
+        "1 more line was left out, of the kind 'dropped'",
+    ]
 
 
 def test_a_server_with_words_without_end(said, told):

@@ -153,6 +153,16 @@ def test_none_can_be_said_in_the_environment(name):
     assert getattr(from_env(**{f"SPOTZEE_{name.upper()}": "None"}), name) is None
 
 
+def test_a_level_in_a_variable_is_written_in_any_case():
+    """`warning` is what most write in a shell; a level of the program's own is found as it is written."""
+    logging.addLevelName(37, "Audit")
+
+    texts = ("warning", "Warning", "WARNING", "Audit", "30")
+    found = [from_env(SPOTZEE_FLUSH_LEVEL=text).flush_level for text in texts]
+
+    assert found == [30, 30, 30, 37, 30]
+
+
 def test_an_argument_of_none_is_a_value():
     """`api_version=None` leaves the header off, whatever the environment says; only a key is looked up."""
     environ = {"SPOTZEE_API_KEY": KEY, "SPOTZEE_API_VERSION": "2027-01-01"}
@@ -449,7 +459,7 @@ def test_a_base_url_is_https_or_this_machine(url, kept):
     [
         (
             "http://apix.spotzee.com/api/client",
-            "is plain http, which shows the key to everyone on the way. Use https.",
+            "is plain http, which goes to this machine only: elsewhere all on the way see the key. Use https.",
         ),
         ("http://10.0.0.1", "is plain http"),
         ("http://0.0.0.0:8000", "is plain http"),

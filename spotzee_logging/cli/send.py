@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.cli import json_lines
 from spotzee_logging.cli.console import (
     DONE,
@@ -152,13 +153,15 @@ class _Sending:
         if self._is_paused:
             return
         if time.monotonic() < deadline:
-            say(f"waiting for {stats.pending} events; the last trouble: {stats.last_error or 'none'}")
+            events = amount(stats.pending, "event", "events")
+            say(f"waiting for {events}; the last trouble: {stats.last_error or 'none'}")
         self._handler.flush(max(0.0, deadline - time.monotonic()))
 
     def _summarize(self, stats: Stats) -> bool:
         """Print how the events ended; whether all that were to be sent were delivered."""
         if self._rejected_by_server > _MOST_NAMED:
-            say(f"{self._rejected_by_server - _MOST_NAMED} more events were rejected")
+            more = self._rejected_by_server - _MOST_NAMED
+            say(amount(more, "more event was rejected", "more events were rejected"))
         withheld = stats.dropped.get("before_send", 0)
         rejected = self._unparsed_lines + sum(stats.rejected.values())
         undelivered = stats.accepted - stats.delivered - sum(stats.rejected.values()) - withheld

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.buffers.survey import Found
 from spotzee_logging.cli import spool_text
@@ -55,7 +56,8 @@ class Relay:
         if stats.pending and stats.last_error:
             click.echo(f"undelivered: {stats.last_error}", err=True)
         if self._rejections > _MOST_NAMED:
-            click.echo(f"{self._rejections - _MOST_NAMED} more events were rejected", err=True)
+            more = self._rejections - _MOST_NAMED
+            click.echo(amount(more, "more event was rejected", "more events were rejected"), err=True)
         return {
             "delivered": stats.delivered,
             "rejected": sum(stats.rejected.values()),

@@ -512,6 +512,37 @@ def test_send_says_why_the_key_is_not_taken(doctor, sandbox, status, words):
     assert words in words_of(done, "key")
 
 
+def test_send_where_nobody_listens(doctor):
+    """There is no answer, and none is said to be the API's."""
+    done = doctor(None, "--send", SPOTZEE_BASE_URL="http://127.0.0.1:9/api/client")
+
+    says = done.wrong["key"][0]["says"]
+    assert says.startswith("no answer: ConnectionError")
+
+
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [
+        ("shop.py", "shop"),
+        ("./shop.py", "shop"),
+        ("orders/logs.py:configure", "orders.logs:configure"),
+        ("orders/logs", "orders.logs"),
+        ("/srv/shop.py", "shop"),
+        ("../shop.py", "shop"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--import", "--django"])
+def test_a_file_is_no_modules_name(doctor, tmp_path, option, file, module):
+    """Who gives the file that an editor shows reads the name to give; the program is not run for it."""
+    (tmp_path / "shop.py").write_text("raise SystemExit('it is run')")
+
+    done = doctor(None, option, file)
+
+    assert f"{file} cannot be loaded: give the module's name, {module}, not its file" in words_of(
+        done, "logging"
+    )
+
+
 def test_a_function_that_configures_logging_is_called(doctor):
     """Where logging is configured in a function, --import names it."""
     source = "def configure():\n" + "".join(f"    {line}\n" for line in GOOD.splitlines()[1:5])

@@ -111,7 +111,7 @@ def test_a_log_of_python_json_logger_arrives_by_its_tags(replay, sandbox, run_py
 
     done = replay(path)
 
-    assert (done.returncode, done.stdout) == (0, "2 delivered, 0 rejected, 1 lines without an event\n")
+    assert (done.returncode, done.stdout) == (0, "2 delivered, 0 rejected, 1 line without an event\n")
     first, second = sandbox.events()
     stamps = [json.loads(line)["timestamp"] for line in path.read_text().splitlines()[1:]]
     assert [first.pop("created_at"), second.pop("created_at")] == [stamp[:23] + "Z" for stamp in stamps]
@@ -203,12 +203,19 @@ def test_a_dry_run_counts_and_leaves_no_trace(replay, sandbox, log):
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == (
-        "151 events in 2 batches would be sent, 1 rejected, 1 lines without an event"
+        "151 events in 2 batches would be sent, 1 rejected, 1 line without an event"
     )
     assert done.stdout.splitlines()[1].split() == ["150", "order_placed"]
     assert done.stderr.startswith("line 152: event 'bad': external_id is missing")
     assert sandbox.requests() == []
     assert os.listdir(path.parent) == ["events.log"]
+
+
+def test_one_of_each_is_counted_as_one(replay, log):
+    """A summary of one event speaks of one."""
+    done = replay(log([event(1)]), "--dry-run")
+
+    assert done.stdout.splitlines()[0] == "1 event in 1 batch would be sent, 0 rejected"
 
 
 def test_json_for_machines(replay, log):

@@ -506,6 +506,21 @@ def test_25_delivery_pauses(sandbox, make_handler, make_logger, caplog, answer):
     assert "sk_" not in line.getMessage().replace("(sk_…", "")
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "; 1 event waits, "), (2, "; 2 events wait, ")])
+@pytest.mark.parametrize("status", [401, 503])
+def test_25_the_line_says_how_many_wait(sandbox, make_handler, make_logger, caplog, status, words, count):
+    """The number of events that wait is part of the line, and of a sentence."""
+    sandbox.faults([{"status": status}])
+    handler = make_handler(flush_interval_seconds=3600)
+    log(make_logger(handler), count)
+
+    handler.flush(10)
+
+    assert [
+        words in record.getMessage() for record in caplog.records if record.name == "spotzee_logging"
+    ] == [True]
+
+
 def test_25_events_are_kept_within_the_bounds(sandbox, make_handler, make_logger):
     """A pause is no leak: what does not fit is dropped, counted and told of, as with a server that is away."""
     sandbox.faults([{"status": 401, "times": 100}])

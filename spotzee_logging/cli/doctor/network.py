@@ -133,7 +133,8 @@ def key(examined: Examined) -> Iterator[Finding]:
     remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
     is_final = move_for(outcome) is Move.PAUSE
     yield Finding(
-        f"the API answers {outcome}{request}", f"{remedy}." if is_final else "Try again in a minute."
+        f"{outcome}" if outcome.status is None else f"the API answers {outcome}{request}",
+        f"{remedy}." if is_final else "Try again in a minute.",
     )
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import packages_distributions
+from pathlib import PurePath
 from typing import Final
 
 from spotzee_logging.cli.doctor.sources import Sources
@@ -131,13 +132,25 @@ def _with_causes(failure: BaseException) -> Iterator[BaseException]:
 
 
 def _import(name: str) -> None:
+    _refuse_file(name)
     if ":" in name:
         pkgutil.resolve_name(name)()
     else:
         importlib.import_module(name)
 
 
+def _refuse_file(name: str) -> None:
+    """`shop/logs.py` would run the program and then ask `logs` for a `py`."""
+    file, colon, function = name.partition(":")
+    if file.endswith(".py") or "/" in file or os.sep in file:
+        parts = PurePath(file.removesuffix(".py")).parts
+        is_inside = not PurePath(file).is_absolute() and ".." not in parts
+        module = ".".join(parts if is_inside else parts[-1:])
+        raise SpotzeeError(f"give the module's name, {module}{colon}{function}, not its file")
+
+
 def _set_up_django(settings_module: str) -> None:
+    _refuse_file(settings_module)
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     try:
         django = importlib.import_module("django")

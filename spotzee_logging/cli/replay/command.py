@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.cli.console import (
     DONE,
     FAILED,
@@ -133,13 +134,14 @@ def _tell(result: Result, *, is_dry: bool, is_one_of_many: bool) -> None:
     head = f"{result.file}: " if is_one_of_many else ""
     counts = result.counts
     if is_dry:
-        parts = [f"{counts.events} events in {result.batches} batches would be sent"]
+        batches = amount(result.batches, "batch", "batches")
+        parts = [f"{amount(counts.events, 'event', 'events')} in {batches} would be sent"]
         parts += [f"{counts.bad} rejected"]
     else:
         parts = [f"{result.delivered} delivered, {result.rejected} rejected"]
     optional = {
         "delivered by earlier runs": result.earlier,
-        "lines without an event": counts.untagged,
+        "line without an event" if counts.untagged == 1 else "lines without an event": counts.untagged,
         "not selected": counts.not_selected,
         "withheld by before_send": counts.withheld,
     }
