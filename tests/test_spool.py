@@ -225,6 +225,35 @@ def test_a_broken_line_costs_nothing_but_itself(open_spool, path):
     assert drained(heir) == [0, 1, 2, 4]
 
 
+def test_a_journal_that_cannot_be_read_for_a_moment_costs_no_event(open_spool, path):
+    """What a batch had been given by then is held on to, in its order: it comes as soon as the rest can be read."""
+    dead = open_spool()
+    for number in range(300):
+        event = json.dumps({"n": number, "pad": "x" * 3_000}).encode()
+        assert not dead.put(event, "ada" if number < 60 and number % 2 else f"cust_{number}")
+    die(dead)
+    heir = open_spool()
+    heir.tend()
+    first = heir.take(40, PLENTY)  # the first of ada's is in it, the others are passed over
+    (journal,) = (f"{os.path.dirname(path)}/{name}" for name in files(path) if name.endswith(".journal"))
+    os.rename(journal, f"{journal}.away")
+    os.mkdir(journal)
+    before = len(heir), heir.unsealed, heir.bytes
+
+    with pytest.raises(OSError, match="directory"):
+        heir.take(100, PLENTY)
+
+    assert (len(heir), heir.unsealed, heir.bytes) == before
+    os.rmdir(journal)
+    os.rename(f"{journal}.away", journal)
+    rest = drained(heir)
+    heir.ack(first)
+    got = [*numbers(first), *rest, *drained(heir)]
+    assert sorted(got) == list(range(300))
+    assert [number for number in got if number < 60 and number % 2] == list(range(1, 60, 2))
+    assert heir.tend().lost == 0
+
+
 def test_only_its_owner_can_read_a_spool(open_spool, path):
     """Events are personal data: every file has mode 0600, and the folder that is made 0700."""
     buffer = open_spool()

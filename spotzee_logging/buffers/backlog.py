@@ -176,12 +176,17 @@ class Backlog:
             address = following
 
     def choose(self, busy: Collection[Hashable], max_events: int, max_bytes: int) -> list[Waiting]:
-        """Take out the oldest events whose contacts are not busy, as many as one batch may have."""
+        """Take out the oldest events whose contacts are not busy, as many as one batch may have.
+
+        Raises OSError where the next cannot be read, and has taken out none.
+        """
+        drawn: list[Waiting] = []
         chosen: list[Waiting] = []
         passed: list[Waiting] = []
         size, passed_bytes = -1, 0  # the first event has no comma before it
         try:
             for waiting in self._in_order():
+                drawn.append(waiting)
                 if waiting.contact in busy:
                     passed.append(waiting)
                     passed_bytes += len(waiting.body)
@@ -195,8 +200,10 @@ class Backlog:
                 chosen.append(waiting)
                 if len(chosen) == max_events:
                     break
-        finally:
-            self.put_back(passed)
+        except BaseException:
+            self.put_back(drawn)
+            raise
+        self.put_back(passed)
         for waiting in chosen:
             self.bytes -= len(waiting.body)
         return chosen
