@@ -343,6 +343,38 @@ def test_an_older_spool_is_brought_forward(open_spool, path):
     assert rejected(path) == []
 
 
+LOOK = (
+    "import json, sys\n"
+    "from spotzee_logging.buffers.spool_store import SpoolStore\n"
+    "store = SpoolStore(sys.argv[1])\n"
+    "print(json.dumps([row.key for life in store.owners() for row in store.batches(life.token)]))\n"
+    "store.close()\n"
+)
+
+
+def batches_seen_elsewhere(path):
+    """The keys of the batches that a process finds in a spool which opens and closes it."""
+    done = subprocess.run([sys.executable, "-c", LOOK, path], check=True, capture_output=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def test_two_buffers_of_one_process_leave_each_other_its_locks(open_spool, path):
+    """Two handlers on one spool: what the first seals is on disk, whatever the second and other processes do."""
+    first = open_spool()
+    put(first, range(2))
+    sealed = first.take(1, PLENTY)
+    second = open_spool()
+    put(second, [2])
+
+    assert batches_seen_elsewhere(path) == [sealed.key]
+
+    again = first.take(1, PLENTY)
+    first.ack(sealed)
+    assert batches_seen_elsewhere(path) == [again.key]
+    assert first.ack(again)
+    assert drained(second) == [2]
+
+
 def foreign(path):
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE mine (a)")

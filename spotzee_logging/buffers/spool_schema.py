@@ -34,29 +34,15 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
 
 VERSION: Final = len(MIGRATIONS)
 
-_MAGIC: Final = b"SQLite format 3\x00"
-_HEADER_BYTES: Final = 100
+HEADER_BYTES: Final = 100
+"""What every database has at least."""
+
 _OTHER_FILE: Final = "Give spool= another path, or move that file away."
 
 
-def check_file(path: str) -> bool:
-    """Whether a file is a spool of ours, of this version or an older one; False where it is empty or missing.
-
-    Raises `SpoolError` where it is anything else, or cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            header = file.read(_HEADER_BYTES)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise SpoolError(f"the spool {path} cannot be read: {error.strerror}", path=path) from error
-    if not header:
-        return False
-    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
-        raise SpoolError(f"{path} is no spool, and no SQLite database. {_OTHER_FILE}", path=path)
-    check_ids(path, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big"))
-    return True
+def no_database(path: str) -> SpoolError:
+    """Tells that a file is no database at all."""
+    return SpoolError(f"{path} is no spool, and no SQLite database. {_OTHER_FILE}", path=path)
 
 
 def check_ids(path: str, application_id: int, version: int) -> None:

@@ -9,12 +9,20 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 from spotzee_logging.buffers.base import Batch, Body, Verdict, new_key
 from spotzee_logging.buffers.folders import make_folder
 from spotzee_logging.buffers.owners import LEASE_SECONDS, machine
 from spotzee_logging.buffers.spool_rows import BatchRow, OwnerLife, OwnerRow, RejectedRow
-from spotzee_logging.buffers.spool_schema import APPLICATION_ID, MIGRATIONS, VERSION, check_file, check_ids
+from spotzee_logging.buffers.spool_schema import (
+    APPLICATION_ID,
+    HEADER_BYTES,
+    MIGRATIONS,
+    VERSION,
+    check_ids,
+    no_database,
+)
 from spotzee_logging.errors import SpoolError
 
 BUSY_SECONDS: Final = 2.0
@@ -56,7 +64,7 @@ class SpoolStore:
         """
         if self._connection is None:
             with _translated(self.path):
-                if not check_file(self.path):
+                if not _is_spool(self.path):
                     self._create()
                 if not os.access(self.path, os.W_OK):
                     message = f"the spool {self.path} may not be written to: see its permissions"
@@ -255,6 +263,38 @@ def _sizes(batch: Batch) -> str:
     return json.dumps([len(event) for event in batch.events])
 
 
+def _is_spool(path: str) -> bool:
+    """Whether a file is a spool of ours, of this version or an older one; False where it is empty or missing.
+
+    Raises `SpoolError` where it is anything else, or cannot be read. Nothing is changed to find out.
+    """
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError:
+        return False
+    if not size:
+        return False
+    if size < HEADER_BYTES:
+        raise no_database(path)
+    if not os.access(path, os.R_OK):
+        raise SpoolError(f"the spool {path} cannot be read: see its permissions", path=path)
+    # By SQLite, never by `open`: closing the file would give up all locks that this process has on it, another
+    # buffer's among them. And as a file that nobody changes, which makes no file beside it, and waits for no lock.
+    address = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+            check_ids(path, _number(connection, "application_id"), _number(connection, "user_version"))
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise no_database(path) from error
+        # While it grows its header is ahead of it: the connection that takes locks will tell.
+    return True
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
 def _connect(path: str, *, is_power_safe: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -268,19 +308,18 @@ def _connect(path: str, *, is_power_safe: bool) -> sqlite3.Connection:
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
     """Bring a database to this version, in one transaction; one that is there already is only looked at."""
-
-    def number(pragma: str) -> int:
-        return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-    if number("user_version") == VERSION and number("application_id") == APPLICATION_ID:
+    if (
+        _number(connection, "user_version") == VERSION
+        and _number(connection, "application_id") == APPLICATION_ID
+    ):
         connection.execute("SELECT 1 FROM batches, rejected, owners").fetchone()  # raises where damaged
         return
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of effect before the first table only
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        version = number("user_version")  # again: another process may have been here meanwhile
-        if number("schema_version"):
-            check_ids(path, number("application_id"), version)
+        version = _number(connection, "user_version")  # again: another process may have been here meanwhile
+        if _number(connection, "schema_version"):
+            check_ids(path, _number(connection, "application_id"), version)
         for statement in (each for step in MIGRATIONS[version:] for each in step):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
