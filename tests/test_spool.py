@@ -1,5 +1,6 @@
 """What a spool promises beyond the contract of all buffers: events outlive their process, on a shared disk."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -252,6 +253,94 @@ def test_a_journal_that_cannot_be_read_for_a_moment_costs_no_event(open_spool, p
     assert sorted(got) == list(range(300))
     assert [number for number in got if number < 60 and number % 2] == list(range(1, 60, 2))
     assert heir.tend().lost == 0
+
+
+@pytest.fixture
+def troubled(path, monkeypatch):
+    """Within it the disk takes no event: a folder stands where the journal's next file would be made."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 1)
+
+    @contextlib.contextmanager
+    def trouble():
+        last = max(each for each in files(path) if each.endswith(".journal"))
+        stem, address, _ = last.rsplit(".", 2)
+        folder = os.path.dirname(path)
+        start = int(address, 16) + os.stat(f"{folder}/{last}").st_size
+        os.mkdir(f"{folder}/{stem}.{start:012x}.journal")
+        yield
+        os.rmdir(f"{folder}/{stem}.{start:012x}.journal")
+
+    return trouble
+
+
+def test_what_is_in_memory_alone_is_written_when_the_disk_is_well_again(open_spool, troubled):
+    """Also what waits for its contact's batch: it is counted, kept for the next process, once and in its order."""
+    buffer = open_spool()
+    put(buffer, range(2), "ada")
+    first = buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, range(2, 5), "ada")
+        put(buffer, [5])
+        other = buffer.take(100, PLENTY)
+        assert numbers(other) == [5]
+        assert buffer.oldest == 0
+        assert buffer.tend().unspooled == 4
+        put(buffer, [6], "ada")
+        assert buffer.take(100, PLENTY) is None
+    assert buffer.ack(other)
+
+    assert (*buffer.tend(),) == (0, 1, 0, "")
+    put(buffer, [7], "ada")
+    assert buffer.tend().unspooled == 0
+
+    assert buffer.take(100, PLENTY) is None
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (7, 6, 7 * 8)
+    assert buffer.ack(first)
+    assert numbers(buffer.take(2, PLENTY)) == [1, 2]
+    die(buffer)
+    heir = open_spool()
+    assert heir.tend().recovered == 7 - 1
+    assert drained(heir) == [1, 2, 3, 4, 6, 7]
+
+
+def test_what_the_disk_does_not_take_until_the_end_is_held_on_to(open_spool, troubled):
+    """Whoever lets go of the spool is told how many are kept, and gives the others back, passed over or not."""
+    buffer = open_spool()
+    put(buffer, range(2), "ada")
+    buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, range(2, 4), "ada")
+        assert buffer.take(100, PLENTY) is None
+        put(buffer, range(4, 6), "ada")
+
+        assert buffer.keep() == 2
+
+        assert (len(buffer), buffer.unsealed, buffer.bytes, buffer.position) == (4, 4, 32, 6)
+        assert buffer.oldest == 2
+    assert [json.loads(each)["n"] for each in buffer.abandon()] == [2, 3, 4, 5]
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+
+
+def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path):
+    """Where others delete the files, it is written to the new ones, and what is passed over with it."""
+    buffer = open_spool()
+    put(buffer, range(1), "ada")
+    first = buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, range(1, 3), "ada")
+        assert buffer.take(100, PLENTY) is None
+        put(buffer, [3], "ada")
+    for name in files(path):
+        os.unlink(os.path.join(os.path.dirname(path), name))
+
+    assert "was deleted or cut" in buffer.tend().trouble
+
+    assert (buffer.position, buffer.oldest) == (4, 0)
+    assert buffer.ack(first)
+    die(buffer)
+    heir = open_spool()
+    assert heir.tend().recovered == 3
+    assert drained(heir) == [1, 2, 3]
 
 
 def test_only_its_owner_can_read_a_spool(open_spool, path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from spotzee_logging.buffers.base import Body
@@ -35,6 +35,16 @@ class Waiting(NamedTuple):
     def is_on_disk(self) -> bool:
         """Whether the journal has it."""
         return self.address != _NO_ADDRESS
+
+
+class InMemory(NamedTuple):
+    """Events that are in memory alone: those that were passed over, which are older, and contact and body of others."""
+
+    passed: Sequence[Waiting]
+    unseen: Sequence[tuple[int, Body]]
+
+    def __len__(self) -> int:
+        return len(self.passed) + len(self.unseen)
 
 
 class Backlog:
@@ -73,8 +83,8 @@ class Backlog:
 
     @property
     def in_memory(self) -> int:
-        """Events that the journal did not take."""
-        return len(self._in_memory)
+        """Events that the journal did not take, passed over or not."""
+        return len(self._in_memory) + sum(not waiting.is_on_disk for waiting in self._passed)
 
     @property
     def contacts(self) -> set[int]:
@@ -142,21 +152,43 @@ class Backlog:
 
     def write_back(self, most_events: int) -> None:
         """Give the journal what it did not take before. Raises OSError where it still does not."""
-        for _ in range(min(most_events, len(self._in_memory))):
+        passed = [index for index, waiting in enumerate(self._passed) if not waiting.is_on_disk][:most_events]
+        for index in passed:
+            self._write_back_passed(index)
+        for _ in range(min(most_events - len(passed), len(self._in_memory))):
             contact, body = self._in_memory[0]
             self.journal.append(framed(contact, body))
             self._in_memory.popleft()
             self.in_memory_bytes -= len(body)
             self._wrote(body)
 
-    def drain_memory(self) -> list[tuple[int, Body]]:
-        """Take out what is in memory alone: contact and event."""
-        drained, self._in_memory = list(self._in_memory), deque()
+    def _write_back_passed(self, index: int) -> None:
+        """The same with one that was passed over: all that the journal has was given before it, and stays so."""
+        waiting = self._passed[index]
+        line = framed(waiting.contact, waiting.body)
+        self.journal.append(line)
+        self._read_to = self.journal.end
+        self._passed[index] = waiting._replace(address=self._read_to - len(line))
+        self.in_memory_bytes -= len(waiting.body)
+
+    def drain_memory(self) -> InMemory:
+        """Take out what is in memory alone."""
+        passed = [waiting for waiting in self._passed if not waiting.is_on_disk]
+        unseen, self._in_memory = list(self._in_memory), deque()
+        self._passed = deque(waiting for waiting in self._passed if waiting.is_on_disk)
         self.bytes -= self.in_memory_bytes
         self.in_memory_bytes = 0
         if self.position is not None:
-            self.position -= len(drained)
-        return drained
+            self.position -= len(unseen)
+        return InMemory(passed, unseen)
+
+    def hold_in_memory(self, drained: InMemory) -> None:
+        """Go on with what was taken out of another, which ended where this one begins."""
+        for waiting in drained.passed:
+            self._passed.append(waiting)
+            self._count_bytes(waiting, 1)
+        for contact, body in drained.unseen:
+            self.add_in_memory(contact, body)
 
     def recall(self, passed: Sequence[int]) -> int:
         """Find what a process before this one has left; how many events that is. Raises OSError."""
@@ -204,8 +236,7 @@ class Backlog:
             self.put_back(drawn)
             raise
         self.put_back(passed)
-        for waiting in chosen:
-            self.bytes -= len(waiting.body)
+        self.let_go(chosen)
         return chosen
 
     def pop(self) -> Waiting | None:
@@ -217,12 +248,29 @@ class Backlog:
 
     def drain(self) -> list[Waiting]:
         """Take out all events."""
-        self.bytes = 0
-        return list(self._in_order())
+        drained = list(self._in_order())
+        self.bytes = self.in_memory_bytes = 0
+        return drained
+
+    def let_go(self, taken: Iterable[Waiting]) -> None:
+        """Count what was just taken out as gone."""
+        for waiting in taken:
+            self._count_bytes(waiting, -1)
+
+    def _count_bytes(self, waiting: Waiting, sign: int) -> None:
+        self.bytes += sign * len(waiting.body)
+        if not waiting.is_on_disk:
+            self.in_memory_bytes += sign * len(waiting.body)
 
     def put_back(self, taken: Sequence[Waiting]) -> None:
         """Have what was just taken out, and not counted as gone, at the beginning again."""
         self._passed.extendleft(reversed(taken))
+
+    def take_back(self, taken: Sequence[Waiting]) -> None:
+        """The same with what was counted as gone."""
+        self.put_back(taken)
+        for waiting in taken:
+            self._count_bytes(waiting, 1)
 
     def _in_order(self) -> Iterator[Waiting]:
         while self._passed:
@@ -234,7 +282,6 @@ class Backlog:
         while self._in_memory:
             position = self._first_unseen()
             contact, body = self._in_memory.popleft()
-            self.in_memory_bytes -= len(body)
             yield Waiting(position, contact, body, _NO_ADDRESS)
 
     def _refill(self) -> bool:

@@ -55,9 +55,11 @@ class Parts:
         return {*tokens_beside(self._path), *(life.token for life in store.owners())} - self.tokens()
 
     def begin_another(self) -> None:
-        """What comes is put to a new claim, and the one before goes on as an older one."""
+        """What comes is put to a new claim, as is what is in memory alone; the one before goes on as an older one."""
+        in_memory = self.own.backlog.drain_memory()
         self._older = (*self._older, self.own)
         self.own = Claim.begin(self._path, self.position, is_synced=self._is_synced)
+        self.own.backlog.hold_in_memory(in_memory)
 
     def drop(self, ended: Sequence[Claim]) -> None:
         """Have claims in hand no more."""

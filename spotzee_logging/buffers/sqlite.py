@@ -226,8 +226,7 @@ class SqliteBuffer:
             self._store.close()
             self._hold_nothing(position)
             self._shelf.put_last(unwritten)
-            for contact, body in in_memory:
-                self._parts.own.backlog.add_in_memory(contact, body)
+            self._parts.own.backlog.hold_in_memory(in_memory)
             self._tally.unsealed = len(in_memory)
             left_bytes = sum(held.bytes for held in unwritten) + self._parts.own.backlog.bytes
             self._tally.count(-kept, left_bytes - self.bytes)
@@ -327,12 +326,12 @@ class SqliteBuffer:
             if waiting is None:
                 break
             dropped.append(waiting)
+            own.let_go([waiting])
             self._tally.bytes -= len(waiting.body)
         if not self._has_room(size):
-            own.put_back(dropped)  # in vain: what is sealed leaves no room
+            own.take_back(dropped)  # in vain: what is sealed leaves no room
             self._tally.bytes += sum(len(waiting.body) for waiting in dropped)
             return ()
-        own.bytes -= sum(len(waiting.body) for waiting in dropped)
         self._tally.unsealed -= len(dropped)
         self._tally.events -= len(dropped)
         return [waiting.body for waiting in dropped]
