@@ -402,6 +402,38 @@ def test_dead_letters_are_kept_with_the_servers_words(open_spool, path):
     assert len(buffer) == 0
 
 
+def test_a_dead_letter_with_half_a_character_stops_nothing(open_spool, path):
+    """A server that cuts its words in the midst of an emoji: they are kept, legible, and what comes goes on."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    verdict = Verdict("too_long \ud83d", "party \ud83d is too long", "req \udc80")
+
+    assert buffer.reject(buffer.take(1, PLENTY), [0], verdict) == [body(0)]
+
+    assert drained(buffer) == [1, 2]
+    (row,) = rejected(path)
+    assert (row.reason, row.why, row.request_id) == (
+        r"too_long \ud83d",
+        r"party \ud83d is too long",
+        r"req \udc80",
+    )
+    assert buffer.tend().trouble == ""
+
+
+def test_a_value_that_the_database_does_not_take_is_an_error_of_ours(path):
+    """Nothing but `SpoolError` comes out of a change, which leaves nothing behind; the next is made as ever."""
+    store = SpoolStore(path)
+
+    for value in ("\ud83d", 2**70):
+        with pytest.raises(SpoolError, match="does not take a value"), store.change() as change:
+            change.remove([value])
+
+    with store.change() as change:
+        change.bury([(body(1), Verdict("r"))])
+    assert len(store.rejected()) == 1
+    store.close()
+
+
 def test_dead_letters_are_bounded(open_spool, path, monkeypatch):
     """The oldest go first, so that a server that refuses everything does not fill the disk."""
     monkeypatch.setattr(spool_store, "MOST_REJECTED", 10)

@@ -55,3 +55,16 @@ def check_ids(path: str, application_id: int, version: int) -> None:
             f"1 to {VERSION}). Update this one, or give spool= another path.",
             path=path,
         )
+
+
+def remedy(text: str) -> str:
+    """What to do about an error, by SQLite's words."""
+    if "locked" in text:
+        return "Another program holds it locked for long."
+    if "full" in text:
+        return "Make room on its disk."
+    if "malformed" in text or "not a database" in text:
+        return (
+            "It is damaged: move it away with the files that begin with its name, and keep them for repair."
+        )
+    return "See the permissions of the file and its folder."

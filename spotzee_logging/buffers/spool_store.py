@@ -22,6 +22,7 @@ from spotzee_logging.buffers.spool_schema import (
     VERSION,
     check_ids,
     no_database,
+    remedy,
 )
 from spotzee_logging.errors import SpoolError
 
@@ -245,7 +246,7 @@ class Change:
     def bury(self, refused: Iterable[tuple[Body, Verdict]]) -> None:
         """Keep events that the server has refused."""
         now = time.time()
-        rows = [(now, *verdict, body) for body, verdict in refused]
+        rows = [(now, *map(_as_text, verdict), body) for body, verdict in refused]
         if rows:
             self._connection.executemany(
                 "INSERT INTO rejected (rejected_at, reason, why, request_id, body) VALUES (?, ?, ?, ?, ?)",
@@ -257,6 +258,11 @@ class Change:
     def unbury(self, identities: Iterable[int]) -> None:
         """Forget dead letters."""
         self._connection.executemany("DELETE FROM rejected WHERE id = ?", ((each,) for each in identities))
+
+
+def _as_text(words: str | None) -> str | None:
+    """The words as SQLite takes them: what a server cuts in the midst of a character leaves half of it."""
+    return words and words.encode(errors="backslashreplace").decode()
 
 
 def _sizes(batch: Batch) -> str:
@@ -338,21 +344,15 @@ def _translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise SpoolError(f"the spool {path}: {error} ({name}). {_remedy(error)}", path=path) from error
+        raise SpoolError(f"the spool {path}: {error} ({name}). {remedy(str(error))}", path=path) from error
     except SpoolError:
         raise
     except OSError as error:
         raise SpoolError(f"the spool {path}: {error.strerror or error}", path=path) from error
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    text = str(error)
-    if "locked" in text:
-        return "Another program holds it locked for long."
-    if "full" in text:
-        return "Make room on its disk."
-    if "malformed" in text or "not a database" in text:
-        return (
-            "It is damaged: move it away with the files that begin with its name, and keep them for repair."
-        )
-    return "See the permissions of the file and its folder."
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # a value that SQLite does not take; not its words, they may quote it
+        raise SpoolError(
+            f"the spool {path} does not take a value ({type(error).__name__})", path=path
+        ) from None
