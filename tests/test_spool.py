@@ -343,6 +343,66 @@ def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path
     assert drained(heir) == [1, 2, 3]
 
 
+def test_where_memory_is_full_nothing_on_disk_is_dropped(open_spool, troubled):
+    """With drops_oldest the oldest that the disk did not take make room: what it has takes none in memory."""
+    buffer = open_spool(drops_oldest=True, max_memory_bytes=24)
+    put(buffer, range(3))
+    put(buffer, [3], "ada")
+    with troubled():
+        put(buffer, range(4, 6), "ada")
+        put(buffer, [6])
+
+        assert list(buffer.put(body(7), "cust_7")) == [body(4)]
+        assert list(buffer.put(body(8), "cust_8")) == [body(5)]
+
+        assert (len(buffer), buffer.unsealed, buffer.bytes) == (7, 7, 7 * 8)
+        assert (buffer.position, buffer.oldest) == (9, 0)
+        first = buffer.take(2, PLENTY)
+        assert (numbers(first), buffer.oldest) == ([0, 1], 0)
+        buffer.ack(first)
+        assert buffer.oldest == 2
+    buffer.tend()
+    put(buffer, [9])
+    batches = [buffer.take(2, PLENTY) for _ in range(3)]
+
+    assert [numbers(batch) for batch in batches] == [[2, 3], [6, 7], [8, 9]]
+    assert [batch.position for batch in batches] == [2, 6, 8]
+    assert all(map(buffer.ack, batches))
+    assert (len(buffer), buffer.bytes, buffer.position, buffer.oldest) == (0, 0, 10, 10)
+
+
+def test_passed_over_events_in_memory_are_dropped_first(open_spool, troubled):
+    """Also where they wait for their contact's batch, the oldest make room, and no more than are needed."""
+    buffer = open_spool(drops_oldest=True, max_memory_bytes=24)
+    put(buffer, [0], "ada")
+    first = buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, range(1, 3), "ada")
+        assert buffer.take(1, PLENTY) is None
+        put(buffer, [3], "ada")
+
+        assert list(buffer.put(body(4), "ada")) == [body(1)]
+        buffer.ack(first)
+
+        assert drained(buffer) == [2, 3, 4]
+    assert (len(buffer), buffer.bytes, buffer.position, buffer.oldest) == (0, 0, 5, 5)
+
+
+def test_where_spool_and_memory_are_full_what_makes_room_in_both_is_dropped(open_spool, troubled):
+    """No event on disk goes where those in memory are enough; where they are not, the oldest of all go too."""
+    buffer = open_spool(48, drops_oldest=True, max_memory_bytes=24)
+    put(buffer, range(3))
+    with troubled():
+        put(buffer, range(3, 6))
+
+        assert list(buffer.put(body(6), "cust_6")) == [body(3)]
+        assert list(buffer.put(json.dumps({"n": 7, "pad": "x" * 6}).encode(), "cust_7")) == [
+            *map(body, (4, 5, 6, 0)),
+        ]
+
+    assert drained(buffer) == [1, 2, 7]
+
+
 def test_only_its_owner_can_read_a_spool(open_spool, path):
     """Events are personal data: every file has mode 0600, and the folder that is made 0700."""
     buffer = open_spool()

@@ -68,6 +68,8 @@ class Backlog:
         self._unread = 0
         self._unread_bytes = 0
         self._in_memory: deque[tuple[int, Body]] = deque()
+        # Of events that left before older ones: the position behind some in a row, and how many those are.
+        self._gaps: deque[tuple[int, int]] = deque()
 
     def __len__(self) -> int:
         return len(self._passed) + self._unseen
@@ -102,7 +104,12 @@ class Backlog:
         return self._passed[0].position if self._passed else self._first_unseen()
 
     def _first_unseen(self) -> int:
-        return FOREIGN_POSITION if self.position is None else self.position - self._unseen
+        if self.position is None:
+            return FOREIGN_POSITION
+        first = self.position - self._unseen - sum(count for _, count in self._gaps)
+        while self._gaps and first >= self._gaps[0][0] - self._gaps[0][1]:
+            first += self._gaps.popleft()[1]
+        return first
 
     @property
     def scanned(self) -> int:
@@ -245,6 +252,20 @@ class Backlog:
             return next(self._in_order(), None)
         except OSError:
             return None
+
+    def pop_in_memory(self) -> Waiting | None:
+        """Take out the oldest event that is in memory alone; None where there is none."""
+        for index, waiting in enumerate(self._passed):
+            if not waiting.is_on_disk:
+                del self._passed[index]
+                return waiting
+        if not self._in_memory:
+            return None
+        position = self.end - len(self._in_memory)
+        contact, body = self._in_memory.popleft()
+        before = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else 0
+        self._gaps.append((position + 1, before + 1))
+        return Waiting(position, contact, body, _NO_ADDRESS)
 
     def drain(self) -> list[Waiting]:
         """Take out all events."""

@@ -162,8 +162,11 @@ class SqliteBuffer:
             self._tally.tell(unspooled=1)
 
     def _has_room(self, size: int) -> bool:
+        return self._tally.has_room(size) and self._has_memory(size)
+
+    def _has_memory(self, size: int) -> bool:
         in_memory = self._parts.own.backlog.in_memory_bytes
-        return self._tally.has_room(size) and (not in_memory or in_memory + size <= self._max_memory_bytes)
+        return not in_memory or in_memory + size <= self._max_memory_bytes
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
         """See `Buffer`; raises `SpoolError` where a batch that another process has made cannot be read."""
@@ -319,19 +322,25 @@ class SqliteBuffer:
     def _make_room(self, size: int, wait_seconds: float) -> Sequence[Body]:
         if wait_seconds:
             self._tally.wait_for(lambda: self._has_room(size), wait_seconds)
-        dropped: list[Waiting] = []
         own = self._parts.own.backlog
-        while self._drops_oldest and not self._has_room(size):
-            waiting = own.pop()
-            if waiting is None:
-                break
-            dropped.append(waiting)
-            own.let_go([waiting])
-            self._tally.bytes -= len(waiting.body)
-        if not self._has_room(size):
-            own.take_back(dropped)  # in vain: what is sealed leaves no room
-            self._tally.bytes += sum(len(waiting.body) for waiting in dropped)
-            return ()
+        if not self._drops_oldest or not self._tally.has_room(size - own.bytes):
+            return ()  # in vain: what is sealed leaves no room
+        dropped: list[Waiting] = []
+        # What is on disk makes no room in memory. It may come after what is in memory, which makes both.
+        while not self._has_memory(size) and (waiting := own.pop_in_memory()) is not None:
+            dropped.append(self._let_go(waiting))
+        of_memory = len(dropped)
+        while not self._tally.has_room(size) and (waiting := own.pop()) is not None:
+            dropped.append(self._let_go(waiting))
+        if not self._tally.has_room(size):
+            own.take_back(dropped[of_memory:])  # in vain: the next cannot be read
+            self._tally.bytes += sum(len(waiting.body) for waiting in dropped[of_memory:])
+            del dropped[of_memory:]
         self._tally.unsealed -= len(dropped)
         self._tally.events -= len(dropped)
         return [waiting.body for waiting in dropped]
+
+    def _let_go(self, waiting: Waiting) -> Waiting:
+        self._parts.own.backlog.let_go([waiting])
+        self._tally.bytes -= len(waiting.body)
+        return waiting
