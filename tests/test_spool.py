@@ -132,6 +132,28 @@ def test_an_heir_that_dies_leaves_both_parts(open_spool):
     assert drained(third) == [0, 1, 2, 3, 4, 5]
 
 
+def test_an_owner_whose_files_may_not_be_opened_keeps_nobody_elses(open_spool, path):
+    """A root process's files, say, on another user's spool: it is said which, and all others are taken over."""
+    other, dead = open_spool(), open_spool()
+    put(other, [3])
+    other.tend()
+    put(dead, range(3))
+    die(dead)
+    barred = f"{path}.{0:020x}.lock"
+    os.mkdir(barred)  # not even root can open a folder to write to it
+    heir = open_spool(5 * 8)
+
+    found = heir.tend()
+
+    assert found.recovered == 3
+    assert found.trouble.endswith(f"cannot be taken over, and stays as it is ({barred}: Is a directory)")
+    put(heir, [4])
+    assert list(heir.put(body(5), "cust_5")) == [body(5)]  # what others hold is known too
+    assert drained(heir) == [0, 1, 2, 4]
+    os.rmdir(barred)
+    assert heir.tend().trouble == ""
+
+
 def test_a_contacts_order_holds_across_a_takeover(open_spool):
     """The heir's own events of a contact wait for those that the dead process had."""
     dead, heir = open_spool(), open_spool()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from spotzee_logging.buffers.journal import Journal
 from spotzee_logging.buffers.owners import OwnerLock, machine, new_token, stem_of, tokens_beside
 from spotzee_logging.buffers.spool_rows import BatchRow, OwnerLife, OwnerRow
 from spotzee_logging.buffers.spool_store import SpoolStore
+from spotzee_logging.errors import SpoolError
 
 RANK_DIGITS: Final = 12
 _TRIES: Final = 5
@@ -192,13 +193,22 @@ def loaded(held: Sealed, store: SpoolStore) -> Batch | None:
 
 
 def take_over_the_dead(
-    path: str, store: SpoolStore, mine: Collection[str]
+    path: str, store: SpoolStore, mine: Collection[str], note: Callable[[OSError], None]
 ) -> Iterator[tuple[Claim, list[Sealed]]]:
-    """What owners that live no more have left, the oldest first. Raises OSError, `SpoolError` too."""
+    """What owners that live no more have left, the oldest first. Raises OSError, `SpoolError` too.
+
+    :param note: is told why one owner's files cannot be taken over, another user's, say; they stay as they are.
+    """
     lives = {life.token: life for life in store.owners()}
     for token in sorted({*tokens_beside(path), *lives}.difference(mine)):
         if token not in lives or not _is_alive_elsewhere(lives[token]):
-            taken = _take_over(path, token, store)
+            try:
+                taken = _take_over(path, token, store)
+            except SpoolError:
+                raise  # the database is every owner's
+            except OSError as error:
+                note(error)
+                continue
             if taken is not None:
                 yield taken
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -65,11 +65,16 @@ class Parts:
         """Have claims in hand no more."""
         self._older = tuple(claim for claim in self._older if claim not in ended)
 
-    def take_over(self, store: SpoolStore) -> Iterator[tuple[Claim, Sequence[Sealed]]]:
-        """Get in hand what dead owners have left, as many as may be. Raises OSError, `SpoolError` too."""
+    def take_over(
+        self, store: SpoolStore, note: Callable[[OSError], None]
+    ) -> Iterator[tuple[Claim, Sequence[Sealed]]]:
+        """Get in hand what dead owners have left, as many as may be. Raises OSError, `SpoolError` too.
+
+        :param note: is told why one owner's files cannot be taken over.
+        """
         room = max(0, MOST_OLDER - len(self._older))
         try:
-            for claim, sealed in islice(take_over_the_dead(self._path, store, self.tokens()), room):
+            for claim, sealed in islice(take_over_the_dead(self._path, store, self.tokens(), note), room):
                 self._older = tuple(sorted((*self._older, claim), key=lambda each: each.token))
                 room -= 1
                 yield claim, sealed

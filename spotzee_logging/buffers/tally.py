@@ -68,6 +68,13 @@ class Tally:
         """The journal of the spool at `place` is in trouble."""
         self.trouble = f"the spool's journal beside {place}: {error.strerror or error}"
 
+    def note_left(self, place: str, error: OSError) -> None:
+        """What a process has left in the spool at `place` cannot be taken over."""
+        self.trouble = (
+            f"the spool {place}: what another process has left cannot be taken over, and stays as it is "
+            f"({error.filename}: {error.strerror or error})"
+        )
+
     def tidings(self) -> Tidings:
         """What is to be told of, once."""
         with self.door:

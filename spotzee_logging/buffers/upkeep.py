@@ -94,8 +94,11 @@ class Upkeep:
                 )
                 self._parts.begin_another()
 
+    def _note_left(self, error: OSError) -> None:
+        self._tally.note_left(self._store.path, error)
+
     def _take_over(self) -> None:
-        for claim, sealed in self._parts.take_over(self._store):
+        for claim, sealed in self._parts.take_over(self._store, self._note_left):
             waiting = len(claim.backlog)
             with self._tally.door:
                 self._tally.unsealed += waiting
