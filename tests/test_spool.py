@@ -8,6 +8,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
 import tracemalloc
 
 import pytest
@@ -228,6 +230,38 @@ def test_a_spool_is_left_behind_closed(open_spool, path):
     assert drained(heir) == [0, 1, 2]
     heir.close()
     assert files(path) == []
+
+
+@pytest.mark.parametrize("is_waited_for", [False, True], ids=["nobody waits", "a batch waits"])
+def test_letting_go_does_not_wait_for_a_file_that_is_held_locked(open_spool, path, is_waited_for):
+    """A process that ends has half a second for it, also where the delivering thread waits for the lock by then."""
+    buffer = open_spool()
+    put(buffer, range(4))
+    sealed = buffer.take(2, PLENTY)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    taking = threading.Thread(target=buffer.take, args=(2, PLENTY))
+    if is_waited_for:
+        taking.start()
+        deadline = time.monotonic() + 30
+        while buffer.unsealed:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.001)
+    begun = time.monotonic()
+
+    kept = buffer.keep()
+
+    took_seconds = time.monotonic() - begun
+    if is_waited_for:
+        taking.join()
+    other.execute("ROLLBACK")
+    other.close()
+    assert took_seconds < 0.5
+    assert kept == 4
+    heir = open_spool()
+    assert heir.tend().recovered == 4
+    assert heir.take(2, PLENTY).key == sealed.key
+    assert drained(heir) == [2, 3]
 
 
 def test_a_broken_line_costs_nothing_but_itself(open_spool, path):

@@ -29,6 +29,7 @@ from spotzee_logging.errors import SpoolError
 BUSY_SECONDS: Final = 2.0
 """How long a change waits for those of other processes."""
 
+_HURRIED_SECONDS: Final = 0.25
 _IMPATIENT_SECONDS: Final = 0.02
 
 MOST_REJECTED: Final = 10_000
@@ -56,7 +57,8 @@ class SpoolStore:
         self._may_create = may_create
         self._connection: sqlite3.Connection | None = None
         self._identity: os.stat_result | None = None
-        self._busy_seconds = BUSY_SECONDS
+        self._busy_seconds = BUSY_SECONDS  # of one try, as SQLite was told
+        self._patience_seconds = BUSY_SECONDS  # of a change
 
     def open(self) -> sqlite3.Connection:
         """The connection; the file is made, or brought to this version, where it is not.
@@ -70,14 +72,15 @@ class SpoolStore:
                 if not os.access(self.path, os.W_OK):
                     message = f"the spool {self.path} may not be written to: see its permissions"
                     raise SpoolError(message, path=self.path)
-                connection = _connect(self.path, is_power_safe=self._is_power_safe)
+                self._busy_seconds = max(self._patience_seconds, _HURRIED_SECONDS)
+                connection = _connect(self.path, self._busy_seconds, is_power_safe=self._is_power_safe)
                 try:
                     _migrate(connection, self.path)
                     self._identity = os.stat(self.path)
                 except BaseException:
                     connection.close()
                     raise
-                self._connection, self._busy_seconds = connection, BUSY_SECONDS
+                self._connection = connection
         return self._connection
 
     def _create(self) -> None:
@@ -90,7 +93,9 @@ class SpoolStore:
         draft = f"{self.path}.{new_key()}.new"
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
-            with contextlib.closing(_connect(draft, is_power_safe=self._is_power_safe)) as connection:
+            with contextlib.closing(
+                _connect(draft, BUSY_SECONDS, is_power_safe=self._is_power_safe)
+            ) as connection:
                 _migrate(connection, draft)
             with contextlib.suppress(FileExistsError):
                 os.link(draft, self.path)
@@ -129,16 +134,36 @@ class SpoolStore:
         connection = self.open()
         with _translated(self.path):
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                self._begin(connection)
                 yield Change(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 # The next do not wait so long until one gets through, or delivery would crawl.
-                self._wait_at_most(connection, _IMPATIENT_SECONDS)
+                self._patience_seconds = _IMPATIENT_SECONDS
                 raise
-            self._wait_at_most(connection, BUSY_SECONDS)
+            self._patience_seconds = BUSY_SECONDS
+
+    def hurry(self) -> None:
+        """Until a change gets through, wait for other processes hardly any more: there is no time left.
+
+        Also the change of another thread that waits just now, so that this one need not wait for it.
+        """
+        self._patience_seconds = min(self._patience_seconds, _HURRIED_SECONDS)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin a change, by many short tries: how long it may take is asked after each."""
+        begun = time.monotonic()
+        self._wait_at_most(connection, _IMPATIENT_SECONDS)
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() - begun >= self._patience_seconds:
+                    raise
+        self._wait_at_most(connection, BUSY_SECONDS)
 
     def _wait_at_most(self, connection: sqlite3.Connection, seconds: float) -> None:
         if self._busy_seconds != seconds:
@@ -301,8 +326,8 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
-def _connect(path: str, *, is_power_safe: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _connect(path: str, busy_seconds: float, *, is_power_safe: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA synchronous = {'FULL' if is_power_safe else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")

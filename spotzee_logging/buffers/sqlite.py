@@ -215,7 +215,9 @@ class SqliteBuffer:
 
     def keep(self) -> int:
         """See `Buffer`: what is on disk is left to others, what is in memory alone is held on to."""
+        self._store.hurry()  # whoever has the lock
         with self._lock, self._door:
+            self._store.hurry()
             self._upkeep.write_back()
             self._behind.touch(self._parts)
             in_memory, position = self._parts.own.backlog.drain_memory(), self.position
