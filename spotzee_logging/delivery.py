@@ -144,6 +144,11 @@ class Delivery:
             return None
         return max(min(due), self._pace.delay_seconds(self._settings.requests_per_second))
 
+    @property
+    def held_seconds(self) -> float:
+        """How long no request may begin at all, for the sake of a wait or of the pace; 0 where one may."""
+        return max(self.schedule.held_seconds, self._pace.delay_seconds(self._settings.requests_per_second))
+
     def patience_seconds(self) -> float:
         """How long to leave what is due to the requests under way; 0 where another may begin."""
         requests = self._requests

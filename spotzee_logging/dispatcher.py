@@ -315,10 +315,12 @@ class Dispatcher:
 
     def _wait_for_due(self, seconds: float) -> None:
         # While no request may begin, no event changes anything: one that woke this thread would pay for it.
-        if self.schedule.held_seconds > 0:
+        held_seconds = self._delivery.held_seconds
+        if held_seconds > 0:
             self._is_held = True
-            if self.schedule.held_seconds <= 0:
+            if self._delivery.held_seconds <= 0:
                 return  # another thread's request has ended it just now: look again
+            seconds = min(seconds, held_seconds)
         self._wait(seconds)
         self._is_held = False
 

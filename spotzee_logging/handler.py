@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging import late, lifecycle
+from spotzee_logging.amounts import amount
 from spotzee_logging.diagnostics import LOGGER_NAME
 from spotzee_logging.errors import InvalidEvent, InvalidSettings, SpotzeeError
 from spotzee_logging.foreign import attempt
@@ -297,7 +298,8 @@ class SpotzeeHandler(logging.Handler):
         self._reporter.diagnostics.say(
             "close",
             logging.WARNING,
-            f"closed with {len(self._buffer)} events undelivered; delivery goes on until the process ends",
+            f"closed with {amount(len(self._buffer), 'event', 'events')} undelivered; "
+            "delivery goes on until the process ends",
         )
 
 

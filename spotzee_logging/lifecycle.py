@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from spotzee_logging import hosts, late
+from spotzee_logging.amounts import amount
 from spotzee_logging.foreign import attempt
 
 
@@ -226,7 +227,7 @@ def give_up_on(member: Member) -> None:
     undelivered, kept = member.give_up()
     for count, where in ((undelivered, "undelivered at exit"), (kept, f"kept in the spool {member.place}")):
         if count:
-            _say(f"{'1 event' if count == 1 else f'{count} events'} {where}")
+            _say(f"{amount(count, 'event', 'events')} {where}")
 
 
 def _say(text: str) -> None:

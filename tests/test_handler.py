@@ -619,7 +619,7 @@ def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler,
     handler.close()
 
     assert time.monotonic() - started < 0.2
-    assert "closed with 1 events undelivered" in said(caplog)
+    assert "closed with 1 event undelivered" in said(caplog)
 
 
 def test_a_buffer_that_makes_room_itself_is_given_each_event_once(make_handler, make_logger):

@@ -1285,6 +1285,23 @@ def test_19_no_event_wakes_it_while_it_may_not_send(sandbox, make_handler, log):
     assert len(sandbox.requests()) == 1
 
 
+def test_19_no_event_wakes_the_thread_for_a_request_that_the_pace_forbids(make_handler, log, sandbox):
+    """A burst beyond the pace costs the program no switch to the thread and back for each event."""
+    buffer = AskedBuffer(2**20)
+    handler = make_handler(buffer=buffer, capacity=1, requests_per_second=0.1)
+    log(handler)
+    assert handler.flush(20)
+    log(handler)
+    before = buffer.times_asked
+
+    for number in range(1000):
+        log(handler, number)
+
+    assert buffer.times_asked <= before + 10  # it may just have looked, and started
+    assert len(sandbox.requests()) == 1
+    handler.flushOnClose = False
+
+
 class FaultyBuffer(AskedBuffer):
     """Raises where it is asked what there is to do, until it is mended."""
 
