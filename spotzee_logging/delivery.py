@@ -127,11 +127,21 @@ class Delivery:
         self._reporter.ledger.recover(tidings.recovered)
         self._reporter.ledger.unspool(tidings.unspooled)
         if tidings.lost:
-            self._reporter.ledger.drop("spool_lost", tidings.lost)
+            self._lose(tidings.lost)
         if tidings.trouble:
             message = f"{tidings.trouble}. Events that it does not take are held in memory meanwhile"
             self._reporter.diagnostics.say("spool", logging.WARNING, message)
         return TEND_SECONDS
+
+    def _lose(self, count: int) -> None:
+        """Events are gone that nobody has any more: they are counted, and said; there is none to tell of."""
+        self._reporter.ledger.drop("spool_lost", count)
+        events = "1 event" if count == 1 else f"{count} events"
+        message = (
+            f"{events} that the spool {self._buffer.place} held {'is' if count == 1 else 'are'} gone: one of its "
+            "files was deleted, cut or damaged. Counted as dropped, spool_lost"
+        )
+        self._reporter.diagnostics.say("spool_lost", logging.WARNING, message)
 
     def delay_seconds(self) -> float | None:
         """How long until a batch is due: 0 where one is, None where nothing waits to be sent."""
@@ -165,10 +175,13 @@ class Delivery:
             per_second = self._settings.requests_per_second
             if self.patience_seconds() or not self._pace.begin(per_second):
                 return None
+            held = len(self._buffer)
             batch = self._parking.take_due() or self._buffer.take(
                 self.schedule.capacity, self._settings.max_batch_bytes
             )
             if batch is None:
+                if len(self._buffer) < held:
+                    self._tended_at = -math.inf  # it may have found some gone: they are counted at once
                 if per_second is not None:
                     self._pace.take_back()
                 return None

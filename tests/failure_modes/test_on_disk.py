@@ -628,6 +628,27 @@ def test_30_an_outage_at_a_thousand_events_a_second(shop, tmp_path, capsys):
     assert os.listdir(tmp_path) == ["events.db"]
 
 
+def test_30_a_line_of_a_journal_that_is_damaged_is_counted_and_said_at_once(shop, tmp_path, caplog):
+    """The event is gone, and no one waits for it: `spool_lost` says so with the next look, and the logger how many."""
+    shop.is_away = False
+    shop.deliver()
+    shop.log(0)
+    (journal,) = tmp_path.glob("*.journal")
+    with journal.open("r+b") as file:
+        file.seek(journal.read_bytes().index(b'"at":500}'))
+        file.write(b"X")
+    shop.deliver()
+    shop.clock.now += 1.0  # less than a buffer is left to itself
+
+    shop.deliver()
+    shop.delivery.tend()
+
+    stats = shop.stats()
+    assert (stats.delivered, stats.dropped, stats.pending) == (999, {"spool_lost": 1}, 0)
+    (said,) = [line for line in caplog.messages if "spool_lost" in line]
+    assert said.startswith(f"1 event that the spool {tmp_path}/events.db held is gone")
+
+
 def requests_in_any_span(begun, seconds):
     """How many requests began in the span that ends with each."""
     window = collections.deque()
