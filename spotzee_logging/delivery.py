@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.buffers.base import Batch, Buffer
 from spotzee_logging.client import ApiClient, no_bound
 from spotzee_logging.pace import pace_to
@@ -129,16 +130,14 @@ class Delivery:
         if tidings.lost:
             self._lose(tidings.lost)
         if tidings.trouble:
-            message = f"{tidings.trouble}. Events that it does not take are held in memory meanwhile"
-            self._reporter.diagnostics.say("spool", logging.WARNING, message)
+            self._reporter.diagnostics.say("spool", logging.WARNING, tidings.trouble)
         return TEND_SECONDS
 
     def _lose(self, count: int) -> None:
         """Events are gone that nobody has any more: they are counted, and said; there is none to tell of."""
         self._reporter.ledger.drop("spool_lost", count)
-        events = "1 event" if count == 1 else f"{count} events"
         message = (
-            f"{events} that the spool {self._buffer.place} held {'is' if count == 1 else 'are'} gone: one of its "
+            f"{amount(count, 'event is', 'events are')} gone that the spool {self._buffer.place} held: one of its "
             "files was deleted, cut or damaged. Counted as dropped, spool_lost"
         )
         self._reporter.diagnostics.say("spool_lost", logging.WARNING, message)

@@ -64,9 +64,13 @@ class Tally:
         self.tell(lost=events)
         self.count(-events, -size)
 
+    def note_disk(self, trouble: str) -> None:
+        """The disk does not take what it should."""
+        self.trouble = f"{trouble.rstrip('.')}. Events that it does not take are held in memory meanwhile"
+
     def note_journal(self, place: str, error: OSError) -> None:
         """The journal of the spool at `place` is in trouble."""
-        self.trouble = f"the spool's journal beside {place}: {error.strerror or error}"
+        self.note_disk(f"the spool's journal beside {place}: {error.strerror or error}")
 
     def note_left(self, place: str, error: OSError) -> None:
         """What a process has left in the spool at `place` cannot be taken over."""

@@ -53,7 +53,7 @@ class Upkeep:
                 self._store.give_back_space()
                 self._store.close()
         except OSError as error:  # `SpoolError` among them
-            self._tally.trouble = str(error)
+            self._tally.note_disk(str(error))
 
     def write(self, *, is_leaving: bool = False) -> None:
         """Bring the database up to date; what it does not take now it gets with the next change.
@@ -63,7 +63,7 @@ class Upkeep:
         try:
             ended = self._behind.write(None if is_leaving else self._parts.own)
         except SpoolError as error:
-            self._tally.trouble = str(error)
+            self._tally.note_disk(str(error))
             return
         if ended:
             self._behind.forget(ended)

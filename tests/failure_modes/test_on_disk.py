@@ -646,7 +646,7 @@ def test_30_a_line_of_a_journal_that_is_damaged_is_counted_and_said_at_once(shop
     stats = shop.stats()
     assert (stats.delivered, stats.dropped, stats.pending) == (999, {"spool_lost": 1}, 0)
     (said,) = [line for line in caplog.messages if "spool_lost" in line]
-    assert said.startswith(f"1 event that the spool {tmp_path}/events.db held is gone")
+    assert said.startswith(f"1 event is gone that the spool {tmp_path}/events.db held")
 
 
 def requests_in_any_span(begun, seconds):
