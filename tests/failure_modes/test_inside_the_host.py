@@ -544,7 +544,7 @@ def test_06_a_signals_handler_that_raises_at_any_calls_end(
     assert handler.flush(20)
 
     points = list(interrupted(lambda: good(logger)))
-    assert len(points) > 50
+    assert len(points) > 40
     good(logger)
 
     assert handler.flush(20)
