@@ -197,7 +197,8 @@ class Settlement:
 
     def _tell_rejected(self, bodies: Sequence[bytes], outcome: Outcome) -> None:
         self._reporter.ledger.fail(str(outcome))
-        self._reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
+        if bodies:  # none where the batch is held no more
+            self._reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
 
 
 def _verdict(outcome: Outcome) -> Verdict:

@@ -314,7 +314,8 @@ class Backlog:
             self._read_to = following
             self._read.extend(lines)
             self._unread -= len(lines)
-            self._unread_bytes -= sum(len(line.body) for line in lines)
+            read_bytes = sum(len(line.body) for line in lines)
+            self._unread_bytes -= read_bytes
             if lines:
                 return True
         return False

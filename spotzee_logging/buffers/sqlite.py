@@ -336,7 +336,8 @@ class SqliteBuffer:
             dropped.append(self._let_go(waiting))
         if not self._tally.has_room(size):
             own.take_back(dropped[of_memory:])  # in vain: the next cannot be read
-            self._tally.bytes += sum(len(waiting.body) for waiting in dropped[of_memory:])
+            freed = sum(len(waiting.body) for waiting in dropped[of_memory:])
+            self._tally.bytes += freed
             del dropped[of_memory:]
         self._tally.unsealed -= len(dropped)
         self._tally.events -= len(dropped)
@@ -344,5 +345,8 @@ class SqliteBuffer:
 
     def _let_go(self, waiting: Waiting) -> Waiting:
         self._parts.own.backlog.let_go([waiting])
-        self._tally.bytes -= len(waiting.body)
+        freed = len(
+            waiting.body
+        )  # not within the sum: what logs from a signal's handler comes in where a call ends
+        self._tally.bytes -= freed
         return waiting

@@ -534,7 +534,8 @@ class Shop:
         self.begun = []
         self.in_order = True
         self.server = Judge(self.judge)
-        settings = Settings(api_key="sk_test", base_url=self.server.url, requests_per_second=PACE)
+        # A place of its own: handlers to one base URL share a pace, and thereby a clock.
+        settings = Settings(api_key="sk_test", base_url=f"{self.server.url}/outage", requests_per_second=PACE)
         self.buffer = SqliteBuffer(str(spool), 2**33, clock=self.clock)
         self.ledger = Ledger()
         self.delivery = Delivery(
