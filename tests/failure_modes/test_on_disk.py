@@ -387,7 +387,8 @@ def test_30_a_spool_that_vanishes_while_it_is_open(server, in_trouble, harm):
 NOBODY = 65534
 AS_NOBODY = (
     # What comes late, and nobody may not read any more.
-    "import encodings.idna, requests, spotzee_logging.buffers.sqlite, spotzee_logging.silence\n"
+    "import encodings.idna, requests, spotzee_logging.answer_heads, spotzee_logging.buffers.sqlite\n"
+    "import spotzee_logging.silence\n"
     "SpotzeeHandler('sk_test', base_url='http://127.0.0.1:9').close()\n"
     "if os.getuid() == 0:\n"
     "    os.setgroups([])\n"
