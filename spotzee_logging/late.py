@@ -67,16 +67,15 @@ def names(
     return get, lambda: sorted({*namespace, *places})
 
 
-def before_fork(*, may_wait: bool) -> None:
+def before_fork() -> None:
     """Wait until no other thread has an import under way, and let none begin.
 
-    A thread that holds logging's lock is left alone: the hook of logging, which comes next, waits for it.
-
-    :param may_wait: whether the import that is waited for can end: it may need a lock that this thread holds.
+    Not for a thread that holds logging's lock: the hook of logging, which comes next, waits for it. Nor does a
+    thread wait that holds it itself: the import may need it.
     """
     this_thread = threading.get_ident()
     _turn.acquire()
-    if may_wait:
+    if not holds_loggings_lock():
         _turn.wait_for(lambda: all(thread == this_thread for thread in _importing.values()))
 
 

@@ -276,7 +276,7 @@ _forking: list[Member] = []
 
 
 def _before_fork() -> None:
-    late.before_fork(may_wait=may_wait())
+    late.before_fork()
     _forking[:] = members()
     for member in _forking:
         member.before_fork()

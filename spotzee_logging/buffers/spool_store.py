@@ -374,10 +374,7 @@ def _translated(path: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise SpoolError(f"the spool {path}: {error.strerror or error}", path=path) from error
-    except (
-        ValueError,
-        OverflowError,
-    ) as error:  # a value that SQLite does not take; not its words, they may quote it
-        raise SpoolError(
-            f"the spool {path} does not take a value ({type(error).__name__})", path=path
-        ) from None
+    except (ValueError, OverflowError) as error:
+        # A value that SQLite does not take. Not the error's own words: they may quote it.
+        message = f"the spool {path} does not take a value ({type(error).__name__})"
+        raise SpoolError(message, path=path) from None

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.cli.console import DONE, FAILED, as_json, print_json
 from spotzee_logging.cli.sandbox import sigterm_as_ctrl_c
 from spotzee_logging.cli.shop import CUSTOMERS, LOGGER, Shop
@@ -77,7 +78,7 @@ def show(sandbox: Sandbox, console: Console) -> bool:
     events = sandbox.events()
     console.print(_table(events))
     requests = len(sandbox.requests())
-    console.print(f"{len(events)} events in {requests} {'request' if requests == 1 else 'requests'}")
+    console.print(f"{len(events)} events in {amount(requests, 'request', 'requests')}")
     console.print(_stats_table(_account(stats)))
     odd = _mismatches_of(shop, events)
     for line in odd:

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.cli.console import DONE, FAILED, as_json, no_diagnostics, print_json
 from spotzee_logging.cli.doctor.checks import CHECKS
 from spotzee_logging.cli.doctor.findings import Check, Examined, Finding
@@ -74,7 +75,7 @@ def _print(found: Found, wrong: int) -> None:
                 console.print(Text(f"{'':{_NAME_CHARACTERS}}Remedy: {finding.remedy}"))
             name = ""
     if wrong:
-        console.print(Text(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong", "bold red"))
+        console.print(Text(amount(wrong, "thing is wrong", "things are wrong"), "bold red"))
     else:
         console.print(Text("nothing is wrong", "bold green"))
 
