@@ -122,3 +122,39 @@ def free_port():
 def arrived(sandbox):
     """Says how often each number arrived."""
     return lambda: collections.Counter(event["data"]["number"] for event in sandbox.events())
+
+
+class Celery:
+    """A program's worker, and the program that sends it tasks; they meet in a folder."""
+
+    def __init__(self, start, folder):
+        self._start = start
+        self._folder = folder
+        self.done = folder / "done"
+
+    def worker(self, app, pool, *options, **environment):
+        return self._start(
+            *("celery", "-A", app, "worker", "--pool", pool, "--concurrency", "2", "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            *options,
+            JOBS_FOLDER=str(self._folder),
+            **environment,
+        )
+
+    def send(self, source, **environment):
+        environment |= {
+            "PYTHONPATH": str(HERE),
+            "JOBS_FOLDER": str(self._folder),
+            "SPOTZEE_API_KEY": "sk_test",
+        }
+        subprocess.run(
+            [sys.executable, "-c", source], check=True, timeout=60, env={**os.environ, **environment}
+        )
+
+    def has_done(self, count):
+        return len(list(self.done.iterdir())) == count
+
+
+@pytest.fixture
+def celery(start, tmp_path):
+    return Celery(start, tmp_path)
