@@ -541,7 +541,7 @@ def test_a_value_that_the_database_does_not_take_is_an_error_of_ours(path):
     store = SpoolStore(path)
 
     for value in ("\ud83d", 2**70):
-        with pytest.raises(SpoolError, match="does not take a value"), store.change() as change:
+        with pytest.raises(SpoolError, match="a value cannot be written"), store.change() as change:
             change.remove([value])
 
     with store.change() as change:
@@ -655,6 +655,22 @@ def test_a_file_that_is_no_spool_of_ours_is_refused_and_left_as_it_is(path, make
     assert isinstance(caught.value, OSError)
     assert path in str(caught.value)
     assert files(path) == []
+
+
+def test_a_row_that_cannot_be_read_is_said_and_keeps_no_event_waiting(path, open_spool):
+    """What a dead process has left is not as it was: the events of the living are kept and taken as ever."""
+    SqliteBuffer(path, PLENTY).close()
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO batches VALUES ('key', 'owner', '0', 0, '[12', '[1]', x'00')")
+    connection.commit()
+    connection.close()
+    buffer = open_spool()
+    put(buffer, range(3))
+
+    tidings = buffer.tend(is_idle=True)
+
+    assert "a value cannot be written, or read again (JSONDecodeError)" in tidings.trouble
+    assert drained(buffer) == [0, 1, 2]
 
 
 def test_an_empty_file_becomes_a_spool(open_spool, path):

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -171,23 +171,24 @@ class SpoolStore:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
-    def _rows(self, query: str, *parameters: object) -> list[Any]:
+    def _rows(self, query: str, *parameters: object, make: Callable[..., Any] | None = None) -> list[Any]:
+        """What a query finds, each row made into what `make` makes of it."""
         connection = self.open()
         with _translated(self.path):
-            return connection.execute(query, parameters).fetchall()
+            rows = connection.execute(query, parameters).fetchall()
+            return rows if make is None else [make(*row) for row in rows]
 
     def owner(self, token: str) -> OwnerRow:
         """An owner's row, or one of its beginning."""
-        query = "SELECT scanned, passed, events, bytes FROM owners WHERE token = ?"
-        for scanned, passed, events, size in self._rows(query, token):
-            return OwnerRow(token, scanned, json.loads(passed), events, size)
-        return OwnerRow(token)
+        query = "SELECT token, scanned, passed, events, bytes FROM owners WHERE token = ?"
+        rows = self._rows(query, token, make=_owner_row)
+        return rows[0] if rows else OwnerRow(token)
 
     def owners(self) -> list[OwnerLife]:
         """All that have rows, or batches."""
         query = """SELECT token, machine, pid, lease_until FROM owners UNION ALL
             SELECT DISTINCT owner, '', 0, 0 FROM batches WHERE owner NOT IN (SELECT token FROM owners)"""
-        return [OwnerLife(*row) for row in self._rows(query)]
+        return self._rows(query, make=OwnerLife)
 
     def bytes_of_others(self, tokens: Iterable[str]) -> int:
         """What all owners but these hold, as they last said."""
@@ -200,10 +201,7 @@ class SpoolStore:
         """The sealed batches of an owner, in their order."""
         query = """SELECT key, owner, rank, sealed_at, sizes, contacts FROM batches
             WHERE owner = ? ORDER BY rank"""
-        return [
-            BatchRow(key, owner, rank, sealed_at, json.loads(sizes), json.loads(contacts))
-            for key, owner, rank, sealed_at, sizes, contacts in self._rows(query, token)
-        ]
+        return self._rows(query, token, make=_batch_row)
 
     def body(self, key: str) -> bytes | None:
         """The body of a batch; None where there is none."""
@@ -214,7 +212,7 @@ class SpoolStore:
         """The dead letters, the oldest first, or one."""
         query = """SELECT id, rejected_at, reason, why, request_id, body FROM rejected
             WHERE id = coalesce(?, id) ORDER BY id"""
-        return [RejectedRow(*row) for row in self._rows(query, identity)]
+        return self._rows(query, identity, make=RejectedRow)
 
     def give_back_space(self) -> None:
         """Shrink the files by some of what is free in them."""
@@ -283,6 +281,15 @@ class Change:
     def unbury(self, identities: Iterable[int]) -> None:
         """Forget dead letters."""
         self._connection.executemany("DELETE FROM rejected WHERE id = ?", ((each,) for each in identities))
+
+
+def _owner_row(token: str, scanned: int, passed: str, events: int, size: int) -> OwnerRow:
+    return OwnerRow(token, scanned, json.loads(passed), events, size)
+
+
+def _batch_row(*columns: Any) -> BatchRow:
+    *others, sizes, contacts = columns
+    return BatchRow._make([*others, json.loads(sizes), json.loads(contacts)])
 
 
 def _as_text(words: str | None) -> str | None:
@@ -375,6 +382,6 @@ def _translated(path: str) -> Iterator[None]:
     except OSError as error:
         raise SpoolError(f"the spool {path}: {error.strerror or error}", path=path) from error
     except (ValueError, OverflowError) as error:
-        # A value that SQLite does not take. Not the error's own words: they may quote it.
-        message = f"the spool {path} does not take a value ({type(error).__name__})"
+        # SQLite does not take it, or it is not as it was left. Not the error's own words: they may quote it.
+        message = f"the spool {path}: a value cannot be written, or read again ({type(error).__name__})"
         raise SpoolError(message, path=path) from None
