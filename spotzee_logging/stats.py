@@ -18,7 +18,7 @@ class Stats:
     :param delivered: taken over by the API.
     :param rejected: refused for good, by reason: a word of ours (`invalid_event`, `event_too_large`,
         `formatter_error`) or the `code` of the server's answer.
-    :param dropped: given up, by reason: `buffer_full`, `before_send`, `before_send_error`, `disabled`,
+    :param dropped: given up, by reason: `buffer_full`, `before_send`, `before_send_error`, `buffer_error`, `disabled`,
         `closed`, `shutdown`, `spool_lost`.
     :param pending: not yet one of these, those in flight among them.
     :param pending_bytes: what they take in the buffer.

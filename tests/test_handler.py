@@ -622,6 +622,27 @@ def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler,
     assert "closed with 1 event undelivered" in said(caplog)
 
 
+class Full(MemoryBuffer):
+    """A buffer of a program's own, which raises in place of saying that it is full."""
+
+    def put(self, body, key, *, wait_seconds=0.0):
+        raise OverflowError(f"no room for {body!r}")
+
+
+def test_a_buffer_of_the_programs_own_that_raises(make_handler, make_logger, caplog):
+    """The call goes on, also where strict; the event is dropped, counted, told of, and not shown."""
+    told = []
+    handler = make_handler(buffer=Full(1000), strict=True, on_error=lambda *each: told.append(each))
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag(7)})
+
+    assert (handler.stats().accepted, handler.stats().dropped) == (1, {"buffer_error": 1})
+    ((event, error),) = told
+    assert (event.data, error.reason, error.external_id) == ({"number": 7}, "buffer_error", "cust_001")
+    assert "put of Full raised OverflowError. Mend it, or leave buffer out." in said(caplog)
+    assert "number" not in caplog.text + str(error)
+
+
 def test_a_buffer_that_makes_room_itself_is_given_each_event_once(make_handler, make_logger):
     """Also where calls would block: what it has dropped is counted, and nothing is put again."""
     buffer = MemoryBuffer(150, drops_oldest=True)
