@@ -148,7 +148,7 @@ def test_an_owner_whose_files_may_not_be_opened_keeps_nobody_elses(open_spool, p
     found = heir.tend()
 
     assert found.recovered == 3
-    assert found.trouble.endswith(f"cannot be taken over, and stays as it is ({barred}: Is a directory)")
+    assert found.trouble.endswith(f"cannot be read, and stays as it is ({barred}: Is a directory)")
     put(heir, [4])
     assert list(heir.put(body(5), "cust_5")) == [body(5)]  # what others hold is known too
     assert drained(heir) == [0, 1, 2, 4]
@@ -283,7 +283,10 @@ def test_a_broken_line_costs_nothing_but_itself(open_spool, path):
 
 
 def test_a_journal_that_cannot_be_read_for_a_moment_costs_no_event(open_spool, path):
-    """What a batch had been given by then is held on to, in its order: it comes as soon as the rest can be read."""
+    """What a batch had been given by then is held on to, in its order: it comes as soon as the rest can be read.
+
+    Meanwhile no event of the living waits for it.
+    """
     dead = open_spool()
     for number in range(300):
         event = json.dumps({"n": number, "pad": "x" * 3_000}).encode()
@@ -297,12 +300,15 @@ def test_a_journal_that_cannot_be_read_for_a_moment_costs_no_event(open_spool, p
     os.mkdir(journal)
     before = len(heir), heir.unsealed, heir.bytes
 
-    with pytest.raises(OSError, match="directory"):
-        heir.take(100, PLENTY)
+    assert heir.take(100, PLENTY) is None
 
     assert (len(heir), heir.unsealed, heir.bytes) == before
+    put(heir, [300])
+    assert drained(heir) == [300]
     os.rmdir(journal)
     os.rename(f"{journal}.away", journal)
+    trouble = heir.tend().trouble
+    assert "what another process has left cannot be read, and stays as it is (Is a directory)" in trouble
     rest = drained(heir)
     heir.ack(first)
     got = [*numbers(first), *rest, *drained(heir)]
@@ -671,6 +677,28 @@ def test_a_row_that_cannot_be_read_is_said_and_keeps_no_event_waiting(path, open
 
     assert "a value cannot be written, or read again (JSONDecodeError)" in tidings.trouble
     assert drained(buffer) == [0, 1, 2]
+
+
+def test_a_batch_that_cannot_be_read_keeps_no_other_contacts_event_waiting(path, open_spool):
+    """It is said, the events of others go on, and it goes first, before those of its contacts, once it can be."""
+    dead = open_spool()
+    put(dead, range(2))
+    dead.take(2, PLENTY)
+    die(dead)
+    heir = open_spool()
+    assert heir.tend().recovered == 2
+    heir._store.close()
+    content = pathlib.Path(path).read_bytes()
+    pathlib.Path(path).write_bytes(os.urandom(len(content)))
+    put(heir, [0, 7])
+
+    assert drained(heir) == [7]
+    assert not heir.has_sealed
+
+    assert "is no spool" in heir.tend().trouble
+    pathlib.Path(path).write_bytes(content)
+    heir.tend()
+    assert drained(heir) == [0, 1, 0]
 
 
 def test_an_empty_file_becomes_a_spool(open_spool, path):

@@ -28,6 +28,7 @@ class Claim:
     :param token: the owner; "": one to be, whose files come with its first event.
     :param lock: what makes this process the owner.
     :param backlog: its events that are in no batch.
+    :ivar is_unreadable: whether its files could not be read when they were last needed.
     """
 
     def __init__(self, path: str, token: str, lock: OwnerLock | None, backlog: Backlog) -> None:
@@ -36,6 +37,7 @@ class Claim:
         self.next_rank = 0
         self.sealed_events = 0
         self.sealed_bytes = 0
+        self.is_unreadable = False
         self._path = path
         self._lock = lock
         self._is_opening = False
@@ -134,6 +136,7 @@ class Sealed:
 
     :param batch: None while its body is on disk alone.
     :param is_in_journal: whether its events are there too, as long as the database does not have it.
+    :param is_unreadable: whether its body could not be read when it was last needed.
     """
 
     claim: Claim
@@ -145,6 +148,7 @@ class Sealed:
     position: int
     batch: Batch | None
     is_in_journal: bool = True
+    is_unreadable: bool = False
 
     @classmethod
     def recalled(cls, claim: Claim, row: BatchRow) -> Sealed:

@@ -43,8 +43,8 @@ class Parts:
 
     @property
     def has_older_waiting(self) -> bool:
-        """Whether events wait that others have put, or that were put long ago."""
-        return any(len(claim.backlog) for claim in self._older)
+        """Whether events wait that others have put, or that were put long ago, and can be read."""
+        return any(len(claim.backlog) for claim in self._older if not claim.is_unreadable)
 
     def tokens(self) -> set[str]:
         """The owners in hand."""
@@ -82,16 +82,38 @@ class Parts:
             # What is put here waits for what may be left, though not for a disk in trouble.
             self._may_be_more = room == 0
 
-    def choose(self, busy: set[Hashable], max_events: int, max_bytes: int) -> tuple[Claim, Sequence[Waiting]]:
+    def choose(
+        self, busy: set[Hashable], max_events: int, max_bytes: int, note: Callable[[OSError], None]
+    ) -> tuple[Claim, Sequence[Waiting]]:
         """Take out of one claim's backlog the events of the next batch, if there are any.
 
-        An event waits while an older claim may have another of its contact.
+        An event waits while an older claim may have another of its contact, though not for one whose files cannot be
+        read: they may never be. Raises OSError where this process's own cannot.
+
+        :param note: is told why an older claim's files cannot.
         """
         for claim in self._older:
-            chosen = claim.backlog.choose(busy, max_events, max_bytes)
-            if chosen or not claim.backlog.is_all_seen:
+            chosen = self._chosen_of_older(claim, busy, max_events, max_bytes, note)
+            if chosen or not (claim.is_unreadable or claim.backlog.is_all_seen):
                 return claim, chosen
             busy |= claim.backlog.contacts
         if self._may_be_more:
             return self.own, ()
         return self.own, self.own.backlog.choose(busy, max_events, max_bytes)
+
+    def _chosen_of_older(
+        self,
+        claim: Claim,
+        busy: set[Hashable],
+        max_events: int,
+        max_bytes: int,
+        note: Callable[[OSError], None],
+    ) -> Sequence[Waiting]:
+        if claim.is_unreadable:
+            return ()
+        try:
+            return claim.backlog.choose(busy, max_events, max_bytes)
+        except OSError as error:
+            claim.is_unreadable = True
+            note(error)
+            return ()

@@ -29,8 +29,8 @@ class Shelf:
 
     @property
     def has_released(self) -> bool:
-        """Whether a batch waits to be taken."""
-        return bool(self._released)
+        """Whether a batch waits to be taken, and can be read."""
+        return any(not held.is_unreadable for held in self._released)
 
     @property
     def contacts(self) -> set[Hashable]:
@@ -38,10 +38,10 @@ class Shelf:
         return {contact for held in self for contact in held.contacts}
 
     def next_free(self) -> Sealed | None:
-        """The first whose contacts are in no batch that is taken, or stands before it."""
+        """The first that can be read, and whose contacts are in no batch that is taken, or stands before it."""
         busy = {contact for held in self._taken.values() for contact in held.contacts}
         for held in self._released:
-            if busy.isdisjoint(held.contacts):
+            if not held.is_unreadable and busy.isdisjoint(held.contacts):
                 return held
             busy.update(held.contacts)
         return None

@@ -31,6 +31,7 @@ from spotzee_logging.buffers.tally import Tally
 from spotzee_logging.buffers.upkeep import Upkeep
 from spotzee_logging.buffers.write_behind import WriteBehind
 from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
+from spotzee_logging.errors import SpoolError
 
 MEMORY_BYTES: Final = 32 * 1024 * 1024  # 32 MiB
 
@@ -48,7 +49,8 @@ class SqliteBuffer:
 
     A put appends a line to a journal of this process, and no more. What is taken from there is sealed in a
     database, with how far the journal is read, in one transaction. Raises `SpoolError` where the file is no
-    spool or cannot be used; no later trouble raises.
+    spool or cannot be used. Later trouble is told of by `tend`; `take` alone raises OSError, where the journal of
+    this process cannot be read.
 
     Batches change under one lock, which is held over the database's work; what waits changes under another,
     the door, which callers meet, and which is not. Both are re-entrant.
@@ -169,7 +171,6 @@ class SqliteBuffer:
         return not in_memory or in_memory + size <= self._max_memory_bytes
 
     def take(self, max_events: int, max_bytes: int) -> Batch | None:
-        """See `Buffer`; raises `SpoolError` where a batch that another process has made cannot be read."""
         with self._lock:
             batch = self._next_released()
             if batch is None:
@@ -276,7 +277,13 @@ class SqliteBuffer:
 
     def _next_released(self) -> Batch | None:
         while (held := self._shelf.next_free()) is not None:
-            batch = loaded(held, self._store)
+            try:
+                batch = loaded(held, self._store)
+            except SpoolError as error:
+                # One that another process has made. The others go on, but for events of its contacts.
+                held.is_unreadable = True
+                self._tally.note_disk(str(error))
+                continue
             with self._door:
                 if batch is not None:
                     self._shelf.take(held, batch)
@@ -288,7 +295,9 @@ class SqliteBuffer:
     def _next_new(self, max_events: int, max_bytes: int) -> Batch | None:
         """A batch of the oldest events that no sealed batch's contacts keep waiting."""
         with self._door:
-            claim, chosen = self._parts.choose(self._shelf.contacts, max_events, max_bytes)
+            claim, chosen = self._parts.choose(
+                self._shelf.contacts, max_events, max_bytes, self._upkeep.note_left
+            )
             self._mark()
             if not chosen:
                 self._write_off(claim)
@@ -345,8 +354,7 @@ class SqliteBuffer:
 
     def _let_go(self, waiting: Waiting) -> Waiting:
         self._parts.own.backlog.let_go([waiting])
-        freed = len(
-            waiting.body
-        )  # not within the sum: what logs from a signal's handler comes in where a call ends
+        # Not within the sum: what logs from a signal's handler comes in where a call ends.
+        freed = len(waiting.body)
         self._tally.bytes -= freed
         return waiting

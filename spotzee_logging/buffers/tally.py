@@ -73,10 +73,10 @@ class Tally:
         self.note_disk(f"the spool's journal beside {place}: {error.strerror or error}")
 
     def note_left(self, place: str, error: OSError) -> None:
-        """What a process has left in the spool at `place` cannot be taken over."""
+        """What a process has left in the spool at `place` cannot be taken over, or read."""
+        why = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
         self.trouble = (
-            f"the spool {place}: what another process has left cannot be taken over, and stays as it is "
-            f"({error.filename}: {error.strerror or error})"
+            f"the spool {place}: what another process has left cannot be read, and stays as it is ({why})"
         )
 
     def tidings(self) -> Tidings:

@@ -39,6 +39,7 @@ class Upkeep:
     def tend(self, *, is_idle: bool) -> None:
         """Take over from the dead, go back to the disk after trouble, give space back."""
         self._leave_what_is_not_in_place()
+        self._try_again()
         self.write_back()
         with self._tally.door:
             if is_idle and self._parts.own.is_begun and self._parts.own.is_empty:
@@ -79,6 +80,11 @@ class Upkeep:
         except OSError as error:
             self._tally.note_journal(self._store.path, error)
 
+    def _try_again(self) -> None:
+        """What could not be read may be readable by now."""
+        for held in (*self._shelf, *self._parts):
+            held.is_unreadable = False
+
     def _leave_what_is_not_in_place(self) -> None:
         """Where others have deleted or cut our files, go on with new ones; the old are read as far as they go."""
         place = self._store.path
@@ -94,11 +100,12 @@ class Upkeep:
                 )
                 self._parts.begin_another()
 
-    def _note_left(self, error: OSError) -> None:
+    def note_left(self, error: OSError) -> None:
+        """What a process has left cannot be taken over, or read."""
         self._tally.note_left(self._store.path, error)
 
     def _take_over(self) -> None:
-        for claim, sealed in self._parts.take_over(self._store, self._note_left):
+        for claim, sealed in self._parts.take_over(self._store, self.note_left):
             waiting = len(claim.backlog)
             with self._tally.door:
                 self._tally.unsealed += waiting
