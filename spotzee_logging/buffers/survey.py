@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +53,7 @@ class Found:
 
 
 class SpoolSurvey:
-    """Reads a spool that others write to. Raises `SpoolError`, from every method, where it cannot.
+    """Reads a spool that others write to. Raises `SpoolError`, or another OSError, from every method, where it cannot.
 
     :param path: its file, which must be there.
     """
@@ -69,8 +70,13 @@ class SpoolSurvey:
     def size_bytes(self) -> int:
         """What all files of the spool take on disk."""
         folder, name = os.path.split(self.path)
+        size_bytes = 0
         with os.scandir(folder) as entries:
-            return sum(entry.stat().st_size for entry in entries if entry.name.startswith(name))
+            for entry in entries:
+                if entry.name == name or entry.name.startswith((f"{name}.", f"{name}-")):
+                    with suppress(FileNotFoundError):  # its last event was delivered meanwhile
+                        size_bytes += entry.stat().st_size
+        return size_bytes
 
     def owners(self) -> list[OwnerSurvey]:
         """All that have, or had, something in it, the oldest first."""
