@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from spotzee_logging.event import UserFields
+from spotzee_logging.foreign import is_async, is_generator
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -183,7 +184,7 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
                 f"contact(...) cannot decorate the class {function.__name__}, which would become a function: "
                 "decorate its methods, or put `with contact(...):` around what makes and uses its instances."
             )
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        if is_generator(function):
             name = getattr(function, "__qualname__", repr(function))  # a partial has none
             raise TypeError(
                 f"contact(...) cannot decorate the generator {name}: "
@@ -200,9 +201,7 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
             with self:
                 return await cast("Callable[Parameters, Awaitable[Any]]", function)(*args, **kwargs)
 
-        return cast(
-            "Callable[Parameters, Result]", call_async if inspect.iscoroutinefunction(function) else call
-        )
+        return cast("Callable[Parameters, Result]", call_async if is_async(function) else call)
 
 
 def bind_contact(

@@ -7,8 +7,9 @@ package can name what it expects.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -32,3 +33,17 @@ async def attempt_async(
         return await function(*arguments), None
     except Exception as error:  # noqa: BLE001  foreign code; see the module's docstring
         return None, error
+
+
+def is_async(function: Any) -> bool:
+    """Whether a call gives a coroutine or an async generator: of a function, or of an object with such a `__call__`."""
+    return _is_any_of((inspect.iscoroutinefunction, inspect.isasyncgenfunction), function)
+
+
+def is_generator(function: Any) -> bool:
+    """Whether a call gives a generator, async or not."""
+    return _is_any_of((inspect.isgeneratorfunction, inspect.isasyncgenfunction), function)
+
+
+def _is_any_of(kinds: tuple[Callable[[Any], bool], ...], function: Any) -> bool:
+    return any(is_kind(each) for is_kind in kinds for each in (function, type(function).__call__))

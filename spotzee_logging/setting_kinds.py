@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import re
@@ -13,7 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from spotzee_logging import late
 from spotzee_logging.errors import InvalidSettings, did_you_mean
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, is_async
 
 
 class Row(NamedTuple):
@@ -141,10 +140,8 @@ def _valid_callable(name: str, _: Row, value: Any) -> Any:
 
 
 def _refuse_async(name: str, function: Any) -> None:
-    # A callable object is async where its class's __call__ is.
-    for each in (function, type(function).__call__):
-        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
-            refuse(name, "is an async function, which nobody would await", _ASYNC_REMEDY)
+    if is_async(function):
+        refuse(name, "is an async function, which nobody would await", _ASYNC_REMEDY)
 
 
 def _valid_session(name: str, _: Row, value: Any) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from spotzee_logging.encoding import plain
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, is_async
 from spotzee_logging.markers import MISSING, Marker, Path, Step, follower, path_of
 from spotzee_logging.track_arguments import Layout, ReadArgument
 from spotzee_logging.track_call import Call
@@ -149,7 +148,7 @@ def _of_set(place: str, value: set[Any] | frozenset[Any]) -> Fill:
 
 
 def _of_callable(place: str, function: Callable[[Call], Any], *, is_id: bool) -> Fill:
-    if inspect.iscoroutinefunction(function):
+    if is_async(function):
         raise TypeError(f"track: {place} is an async function, which nobody would await. Use a plain one.")
 
     def fill(call: Call) -> Any:

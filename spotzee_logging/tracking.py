@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import inspect
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 from spotzee_logging import late
 from spotzee_logging.errors import did_you_mean
 from spotzee_logging.event import UserFields
+from spotzee_logging.foreign import is_async
 from spotzee_logging.markers import Marker, arg, elapsed, error, result
 from spotzee_logging.track_arguments import Layout, signature_of
 from spotzee_logging.track_block import Block, BlockTemplate, Draft, OpenBlocks
@@ -194,7 +194,7 @@ def _ends(on: str, when: Any) -> Ends:
         raise ValueError(f'track: on must be "return", "raise" or "both", got {on!r}.{remedy}')
     if when is not None and (isinstance(when, Marker) or not callable(when)):
         raise TypeError(f"track: when must be a callable, as in when=lambda call: call.result, got {when!r}.")
-    if inspect.iscoroutinefunction(when):
+    if is_async(when):
         raise TypeError("track: when is an async function, which nobody would await. Use a plain one.")
     return Ends(on, when)
 

@@ -405,6 +405,18 @@ def test_a_decorated_coroutine_acts_as_the_contact_across_its_awaits():
     assert asyncio.run(main()) == ([1, 2], NOBODY)
 
 
+def test_a_decorated_object_whose_call_is_a_coroutine():
+    """An object with an async `__call__` acts for the contact too, across its awaits."""
+
+    class Work:
+        async def __call__(self):
+            await asyncio.sleep(0)
+            return who()
+
+    assert asyncio.run(contact(external_id="A")(Work())()) == ("A", None, None)
+    assert who() == NOBODY
+
+
 def test_a_decorated_method_gets_its_self():
     """Methods are decorated like functions."""
 

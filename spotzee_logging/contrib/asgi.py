@@ -6,7 +6,6 @@ It needs no library: an ASGI application is a function of three arguments.
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -15,7 +14,7 @@ from spotzee_logging.contact import NOBODY, Contact, LazyContact, acting
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.contrib.serverless import flushing
 from spotzee_logging.diagnostics import Diagnostics
-from spotzee_logging.foreign import attempt_async
+from spotzee_logging.foreign import attempt_async, is_async
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -60,7 +59,7 @@ class ContactMiddleware:
 
     async def _who(self, scope: Scope) -> Contact:
         identify: Any = self._identify  # of which kind it is, no type checker can follow
-        if inspect.iscoroutinefunction(identify):
+        if is_async(identify):
             return contact_of_fields(*await attempt_async(identify, scope))
         return LazyContact(functools.partial(found_by, identify, scope))
 

@@ -9,7 +9,6 @@ def handler(event, context): ...
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from spotzee_logging import lifecycle
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.errors import InvalidSettings
+from spotzee_logging.foreign import is_async, is_generator
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -62,12 +62,12 @@ class flushing:  # noqa: N801  used as contextlib's are
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """The function, flushing at its end."""
-        if _is_generator_function(function):
+        if is_generator(function):
             raise InvalidSettings(
                 f"flushing decorates functions and coroutine functions, not {function!r}. "
                 "Inside a generator write: with flushing(): ..."
             )
-        if _is_coroutine_function(function):
+        if is_async(function):
             return cast("Callable[Parameters, Result]", self._around_coroutines(function))
 
         @functools.wraps(function)
@@ -108,17 +108,3 @@ class flushing:  # noqa: N801  used as contextlib's are
             await loop.run_in_executor(executor, self._flush)
         finally:
             executor.shutdown(wait=False)
-
-
-def _is_coroutine_function(function: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_call_of(function))
-
-
-def _is_generator_function(function: Callable[..., object]) -> bool:
-    kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    return any(is_kind(each) for is_kind in kinds for each in (function, _call_of(function)))
-
-
-def _call_of(function: Callable[..., object]) -> Any:
-    """The `__call__` of an object that is no function: a coroutine function may hide there."""
-    return getattr(function, "__call__", None)  # noqa: B004  its kind is asked for, not whether it is there

@@ -26,6 +26,11 @@ async def named_async(scope):
     return named(scope)
 
 
+class NamedAsync:
+    async def __call__(self, scope):
+        return await named_async(scope)
+
+
 def app_of(view, identify, *middleware):
     return Starlette(
         routes=[Route("/", view)], middleware=[Middleware(ContactMiddleware, identify=identify), *middleware]
@@ -42,7 +47,7 @@ def ask(view, identify, *middleware, **headers):
     return asyncio.run(get(app_of(view, identify, *middleware), **headers))
 
 
-@pytest.mark.parametrize("identify", [named, named_async])
+@pytest.mark.parametrize("identify", [named, named_async, NamedAsync()], ids=["plain", "async", "object"])
 def test_a_request_acts_for_its_contact(spotzee_events, log, identify):
     """Events of the view are about whom the function names, and nobody is bound around it."""
 

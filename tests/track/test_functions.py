@@ -304,11 +304,16 @@ def test_what_is_not_called_is_refused(thing):
         track("x")(thing)
 
 
-def test_an_async_callable_is_refused():
+async def ask_function(call): ...
+
+
+class AskObject:
+    async def __call__(self, call): ...
+
+
+@pytest.mark.parametrize("ask", [ask_function, AskObject()], ids=["function", "object"])
+def test_an_async_callable_is_refused(ask):
     """A callable that nobody would await is refused at decoration."""
-
-    async def ask(call): ...
-
     with pytest.raises(TypeError, match="await"):
         track("x", external_id="c", data={"a": ask})(plain)
     with pytest.raises(TypeError, match="await"):
