@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,20 +19,26 @@ _logger = logging.getLogger(LOGGER_NAME)
 
 
 class Diagnostics:
-    """Says a line once a kind and minute, and with the next how many were left out. Never raises."""
+    """Says a line once a kind and minute, and with the next how many were left out. Never raises.
+
+    A forked child begins anew: a thread of the parent may have held the lock.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget what was said, with a lock that nobody holds: in a forked child."""
+        """Forget what was said, with a lock that nobody holds."""
+        self._process_id = os.getpid()
         self._lock = threading.RLock()
         self._said_at: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
 
     def is_due(self, kind: str) -> bool:
         """Whether a line of this kind would be said now; where it would not, it is counted as left out."""
+        if self._process_id != os.getpid():
+            self.begin_anew()
         with self._lock:
             now = self._clock()
             if now - self._said_at.get(kind, -INTERVAL_SECONDS) < INTERVAL_SECONDS:

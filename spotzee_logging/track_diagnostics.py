@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Final
 
 from spotzee_logging.diagnostics import Diagnostics
@@ -14,18 +13,10 @@ class Voice:
 
     def __init__(self) -> None:
         self._has_warned = False
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Forget what was said, with a lock that nobody holds."""
         self._diagnostics = Diagnostics()
-        self._process_id = os.getpid()
 
     def say(self, kind: str, level: int, message: str) -> None:
         """Say `message`, unless a line of its kind was said within the last minute."""
-        # A thread of the parent may have held the lock at a fork; looking costs less than a hook.
-        if self._process_id != os.getpid():
-            self.begin_anew()
         self._diagnostics.say(kind, level, message)
 
     def warn_once(self, message: str) -> None:

@@ -52,5 +52,5 @@ def make_catcher():
 @pytest.fixture(autouse=True)
 def nothing_said():
     """Each test is the first of its process to be told anything."""
-    voice.begin_anew()
+    voice._diagnostics.begin_anew()
     voice._has_warned = False
