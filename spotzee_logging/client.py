@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from spotzee_logging import late
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
@@ -103,22 +103,23 @@ class ApiClient:
         return copy.deepcopy(given) if self._is_forked else given
 
     def _post(self, session: requests.Session, batch: Batch, key: str, most_seconds: float | None) -> Outcome:
-        import requests  # noqa: PLC0415  see the class's docstring
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415  what reading a body raises
+        outcome, failure = attempt(self._exchange, session, batch, key, most_seconds)
+        return Outcome(None, _cause(failure)) if failure is not None else cast("Outcome", outcome)
 
+    def _exchange(
+        self, session: requests.Session, batch: Batch, key: str, most_seconds: float | None
+    ) -> Outcome:
+        """Raises what requests raises, and what hooks and adapters of a program's own session do."""
         timeout = self._timeouts if most_seconds is None else _within(most_seconds, *self._timeouts)
         deadline = math.inf if most_seconds is None else time.monotonic() + most_seconds
         begin = self._begin if self._settings.session is None else self._begin_with_given
-        try:
-            with begin(session, batch, key, timeout) as response:
-                if response.status_code < _FIRST_FINAL_STATUS:
-                    session.close()  # or the next request would take this one's answer for its own
-                body = _read_body(response, min(deadline, time.monotonic() + self._timeouts[1]))
-                # A server that repeats the key must not bring it into our log lines.
-                body = body.replace(key.encode(), b"(the key)")
-                return outcome_of(response.status_code, response.headers, body)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            return Outcome(None, _cause(error))
+        with begin(session, batch, key, timeout) as response:
+            if response.status_code < _FIRST_FINAL_STATUS:
+                session.close()  # or the next request would take this one's answer for its own
+            body = _read_body(response, min(deadline, time.monotonic() + self._timeouts[1]))
+            # A server that repeats the key must not bring it into our log lines.
+            body = body.replace(key.encode(), b"(the key)")
+            return outcome_of(response.status_code, response.headers, body)
 
     def _begin(self, session: requests.Session, batch: Batch, key: str, timeout: Any) -> requests.Response:
         """Send by a session of ours: its requests differ in three headers; to prepare each takes a quarter of it."""

@@ -52,6 +52,10 @@ class Request:
         self.is_answered = False
 
 
+def _nothing() -> None:
+    pass
+
+
 class Delivery:
     """Delivers what a buffer holds: each contact's events in order, at most `connections` requests at a time.
 
@@ -189,17 +193,21 @@ class Delivery:
         self._reporter.ledger.request(is_retry=self._settlement.is_retry(batch))
         return request
 
-    def is_full(self, request: Request) -> bool:
-        """Whether its batch has as many events as it may: more may wait behind it."""
-        return len(request.batch.events) >= self.schedule.capacity
-
-    def carry_out(self, request: Request, most_seconds: Callable[[], float | None] = no_bound) -> None:
+    def carry_out(
+        self,
+        request: Request,
+        most_seconds: Callable[[], float | None] = no_bound,
+        when_full: Callable[[], None] = _nothing,
+    ) -> None:
         """Send the batch and settle what it comes to.
 
         :param most_seconds: tells how long the request may take, where less time is left than its timeouts allow.
+        :param when_full: called first, where the batch has as many events as it may: more may wait behind it.
         """
         is_settled = False
         try:
+            if len(request.batch.events) >= self.schedule.capacity:
+                when_full()
             outcome = self._client.send(request.batch, most_seconds)
             request.is_answered = True
             answered = Answered(
@@ -208,11 +216,14 @@ class Delivery:
             self._settlement.settle(answered)
             is_settled = True
         finally:
-            if not is_settled:
-                self._buffer.release(request.batch)
-            with self._turn:
-                self._requests = tuple(each for each in self._requests if each is not request)
-            self.notify()
+            try:
+                if not is_settled:
+                    self._buffer.release(request.batch)
+            finally:
+                # Whatever a buffer of the program's own does: a request that seems to go on lets no other begin.
+                with self._turn:
+                    self._requests = tuple(each for each in self._requests if each is not request)
+                self.notify()
 
     def notify(self) -> None:
         """Have those that wait for a settlement look again."""

@@ -13,8 +13,10 @@ from typing import Final
 
 from spotzee_logging import lifecycle
 from spotzee_logging.buffers.base import Body, Buffer
-from spotzee_logging.client import ApiClient
+from spotzee_logging.client import ApiClient, no_bound
 from spotzee_logging.delivery import SEARCH_AGAIN_SECONDS, Delivery
+from spotzee_logging.errors import SpotzeeError
+from spotzee_logging.foreign import attempt
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.senders import idents as _sender_idents
 from spotzee_logging.senders import is_sender
@@ -75,6 +77,7 @@ class Dispatcher:
         self.schedule = self._delivery.schedule
         self._settings = settings
         self._clock = clock
+        self._hold = buffer.put if _is_ours(buffer) else _put_safely(buffer, reporter)
         self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
         self._set_up()
         lifecycle.register(self)
@@ -88,7 +91,6 @@ class Dispatcher:
         self._is_noted = False
         self._is_idle = False
         self._is_held = False
-        self._inline_deadline: float | None = None
 
     def before_fork(self) -> None:
         """What must not cross a fork is closed until `after_fork`."""
@@ -118,7 +120,7 @@ class Dispatcher:
 
     def put(self, body: Body, key: str) -> None:
         """Hold one event for delivery; waits only where `overflow` is "block" and the buffer full."""
-        dropped = self.buffer.put(body, key)
+        dropped = self._hold(body, key)
         if dropped:
             if self._block_seconds and dropped[-1] is body:
                 dropped = self._put_into_full(body, key)
@@ -265,35 +267,35 @@ class Dispatcher:
         """Deliver on the calling thread, where no other can be started, until the deadline."""
         ident = threading.get_ident()
         _sender_idents.add(ident)
-        self._inline_deadline = deadline
         try:
             while not self._delivery.is_settled(position) and self._clock() < deadline:
                 delay = self._delivery.delay_seconds()
                 if delay is None or self._clock() + delay > deadline:
                     return
-                self._step_safely()
+                self._step_safely(lambda: max(0.001, deadline - self._clock()))
         finally:
-            self._inline_deadline = None
             _sender_idents.discard(ident)
 
-    def _step_safely(self) -> bool:
-        """The second of the package's two walls: whatever goes wrong within, the thread goes on."""
+    def _step_safely(self, most_seconds: Callable[[], float | None] = no_bound) -> bool:
+        """The second of the package's two walls: whatever goes wrong within, the thread goes on.
+
+        :param most_seconds: tells how long it may take yet, on a caller's own thread.
+        """
         try:
-            return self._step()
+            return self._step(most_seconds)
         except Exception as error:  # noqa: BLE001
             self.schedule.fail(self.schedule.epoch, None)
-            self.reporter.diagnostics.say(
-                "internal_error",
-                logging.ERROR,
-                f"delivery met {type(error).__name__}; it will be tried again",
-            )
+            met = f"delivery met {type(error).__name__}; it will be tried again"
+            # Our own errors say what to do; what others say may hold anything.
+            met = f"{met}: {error}" if isinstance(error, SpotzeeError) else met
+            self.reporter.diagnostics.say("internal_error", logging.ERROR, met)
             # Here, for what fails may be what tells how long to wait.
             pause = max(_LEAST_PAUSE_SECONDS, self.schedule.held_seconds)
-            most = self._most_seconds()
+            most = most_seconds()
             self._wait(pause if most is None else min(pause, most))
             return True
 
-    def _step(self) -> bool:
+    def _step(self, most_seconds: Callable[[], float | None]) -> bool:
         """Wait for what is due next, or deliver it; False where nothing came for so long that it ends."""
         tend_seconds = self._delivery.tend()
         # Before the buffer is asked: an event that is put after that finds the flags, and leaves a note.
@@ -310,7 +312,7 @@ class Dispatcher:
         if delay > 0:
             self._wait_for_due(min(delay, tend_seconds))
         else:
-            self._deliver_next()
+            self._deliver_next(most_seconds)
         return True
 
     def _wait_for_due(self, seconds: float) -> None:
@@ -324,7 +326,7 @@ class Dispatcher:
         self._wait(seconds)
         self._is_held = False
 
-    def _deliver_next(self) -> None:
+    def _deliver_next(self, most_seconds: Callable[[], float | None]) -> None:
         """Deliver the batch that is due, or leave it to the requests under way a little longer."""
         # Not by waiting for a note: while a full batch waits every event leaves one.
         patience = self._delivery.patience_seconds()
@@ -335,9 +337,7 @@ class Dispatcher:
         if request is None:
             self._delivery.wait_for_end(SEARCH_AGAIN_SECONDS)
             return
-        if self._delivery.is_full(request):
-            self._start_spare()
-        self._delivery.carry_out(request, self._most_seconds)
+        self._delivery.carry_out(request, most_seconds, self._start_spare)
 
     def _wait(self, seconds: float) -> bool:
         """Wait for a note; whether one came."""
@@ -371,7 +371,20 @@ class Dispatcher:
             self.buffer.close()
             lifecycle.let_go(self)
 
-    def _most_seconds(self) -> float | None:
-        """What a request may take on a caller's own thread; on ours it has the timeouts that are set."""
-        deadline = self._inline_deadline
-        return None if deadline is None else max(0.001, deadline - self._clock())
+
+def _is_ours(buffer: Buffer) -> bool:
+    return type(buffer).__module__.startswith("spotzee_logging.")
+
+
+def _put_safely(buffer: Buffer, reporter: Reporter) -> Callable[[Body, str], Sequence[Body]]:
+    """The `put` of a buffer of the program's own: an event that it raises for is dropped, counted and told of."""
+
+    def put(body: Body, key: str) -> Sequence[Body]:
+        dropped, failure = attempt(buffer.put, body, key)
+        if failure is None:
+            return dropped or ()
+        why = f"put of {type(buffer).__name__} raised {type(failure).__name__}. Mend it, or leave buffer out"
+        reporter.not_held(body, "buffer_error", why)
+        return ()
+
+    return put

@@ -166,29 +166,33 @@ class SpotzeeHandler(logging.Handler):
         except AttributeError:  # not suppress(), which would cost each event 0.2 µs
             pass  # of makeLogRecord's making, without a name: it is none of ours
         lifecycle.notice_fork()
-        taken = None
         try:
             taken = self._intake.take(record)
-            if taken is None:
-                return
-            self._put(*taken)
         except InvalidEvent as error:
             self._reporter.turned_away(error)
             if self._settings.strict:
                 raise
         except Exception as error:  # noqa: BLE001  the first of the package's two walls
-            self._turn_away_failed(record, taken, error)
-        else:
-            try:
-                demands_more = (
-                    record.levelno >= self._flush_level
-                    or self._is_asked_more
-                    or lifecycle.process_exit.has_begun
+            self._reporter.turned_away(
+                SpotzeeError(
+                    f"a tagged record of logger {record.name!r}: its event could not be made, "
+                    f"{type(self.formatter).__name__} raised {type(error).__name__}",
+                    reason="formatter_error",
                 )
-            except TypeError:
-                demands_more = True  # a level that is no number, or none
-            if demands_more:
-                self._follow_up(record)
+            )
+        else:
+            if taken is not None:
+                self._put(*taken)
+                try:
+                    demands_more = (
+                        record.levelno >= self._flush_level
+                        or self._is_asked_more
+                        or lifecycle.process_exit.has_begun
+                    )
+                except TypeError:
+                    demands_more = True  # a level that is no number, or none
+                if demands_more:
+                    self._follow_up(record)
 
     def shouldFlush(self, record: logging.LogRecord) -> bool:  # noqa: N802  MemoryHandler's name
         """Whether the dispatcher is woken after this record: a full batch waits, or the level demands it."""
@@ -243,18 +247,6 @@ class SpotzeeHandler(logging.Handler):
         """Whether a flush has just waited in vain for the same: logging.shutdown flushes, then closes."""
         *progress, at = self._missed
         return tuple(progress) == self._progress() and time.monotonic() - at < _JUST_SECONDS
-
-    def _turn_away_failed(
-        self, record: logging.LogRecord, made: tuple[bytes, str] | None, error: Exception
-    ) -> None:
-        """An event that a formatter, or a buffer, of the program's own has failed on."""
-        if made is None:
-            problem = f"could not be made, {type(self.formatter).__name__} raised {type(error).__name__}"
-            message = f"a tagged record of logger {record.name!r}: its event {problem}"
-            self._reporter.turned_away(SpotzeeError(message, reason="formatter_error"))
-        else:
-            why = f"put of {type(self._buffer).__name__} raised {type(error).__name__}. Mend it, or leave buffer out."
-            self._reporter.not_held(made[0], "buffer_error", why)
 
     def _say_twice(self, record: logging.LogRecord) -> None:
         self._reporter.diagnostics.say(

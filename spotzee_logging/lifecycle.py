@@ -277,16 +277,25 @@ _forking: list[Member] = []
 
 def _before_fork() -> None:
     late.before_fork()
-    _forking[:] = members()
-    for member in _forking:
-        member.before_fork()
+    _forking.clear()
+    _forking.extend(member for member in members() if _has_done(member.before_fork))
 
 
 def _after_fork_in_parent() -> None:
-    for member in _forking:
-        member.after_fork()
-    _forking.clear()
-    late.after_fork_in_parent()
+    try:
+        for member in _forking:
+            _has_done(member.after_fork)
+        _forking.clear()
+    finally:
+        late.after_fork_in_parent()  # or every later import of ours would wait for ever
+
+
+def _has_done(hook: Callable[[], None]) -> bool:
+    """One that fails, as that of a program's own buffer may, keeps no other from being ready."""
+    _, failure = attempt(hook)
+    if failure is not None:
+        _say(f"a handler was not made ready for a fork, {type(failure).__name__} was raised")
+    return failure is None
 
 
 def _after_fork_in_child() -> None:
@@ -299,7 +308,7 @@ def _after_fork_in_child() -> None:
     _orphans.clear()
     process_exit.begin_anew()
     for member in members():
-        member.begin_anew()
+        _has_done(member.begin_anew)
     _deliver_when_a_child_is_set_up()
     hosts.call_at_a_celery_childs_end(_at_exit)
 

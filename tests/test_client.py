@@ -340,6 +340,17 @@ def test_a_function_that_makes_no_session(sandbox, client_with, trouble):
     assert client.send(seal([EVENT], 0)).status == 204
 
 
+def test_a_hook_of_the_programs_session_that_raises(sandbox, client_with):
+    """Whatever its session does is an outcome, which names no more than the kind: the batch waits."""
+    session = requests.Session()
+    session.hooks["response"].append(lambda response, **_: {}["rosebud"])
+    client = client_with(session)
+
+    outcome = client.send(seal([EVENT], 0))
+
+    assert (move_for(outcome), str(outcome)) == (Move.RETRY, "no answer: KeyError")
+
+
 class NoSession:
     """What another library calls a client: it has a post of its own."""
 

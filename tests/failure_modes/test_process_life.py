@@ -18,6 +18,7 @@ import pytest
 
 from conftest import numbers, program, tag
 from spotzee_logging import errors, flush_on_sigterm, lifecycle
+from spotzee_logging.buffers.base import NO_VERDICT
 from spotzee_logging.buffers.memory import MemoryBuffer
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -213,6 +214,48 @@ def test_13_a_fork_while_track_is_imported(sandbox, run_python, module):
 
     assert done.stdout.strip() == "0 True"
     assert numbers(sandbox) == [0, 1]
+
+
+AT_A_FORK = """
+import os, threading
+from spotzee_logging import late
+from spotzee_logging.buffers.memory import MemoryBuffer
+
+class Broken(MemoryBuffer):
+    def fail(self):
+        raise LookupError("rosebud")
+
+handlers = [SpotzeeHandler("sk_test", buffer=Broken(1000), **options), handler]
+setattr(Broken, {hook!r}, Broken.fail)
+logger.handlers[:] = handlers[:1]
+log(0)
+logger.handlers[:] = handlers[1:]
+child = os.fork()
+if child == 0:
+    log(1)
+    os._exit(0 if handler.flush(10) else 1)
+assert os.waitpid(child, 0)[1] == 0
+log(2)
+imported = threading.Thread(target=late.module, args=("colorsys",), daemon=True)
+imported.start()
+imported.join(10)
+print(imported.is_alive(), handler.flush(10))
+"""
+
+
+@forks
+@pytest.mark.parametrize("hook", ["before_fork", "after_fork", "begin_anew"])
+def test_13_a_buffer_that_fails_at_a_fork(sandbox, run_python, hook):
+    """A buffer of the program's own, whatever it raises, costs no other handler's events; it is said, and no more."""
+    body = "options = {'base_url': sys.argv[1]}\n" + AT_A_FORK.format(hook=hook)
+
+    done = run_python(program(body), sandbox.url)
+
+    assert done.stdout == "False True\n"
+    assert done.stderr == (
+        "spotzee_logging: a handler was not made ready for a fork, LookupError was raised\n"
+    )
+    assert numbers(sandbox) == [0, 1, 2]
 
 
 CHILDREN = """
@@ -1326,6 +1369,50 @@ def test_19_a_fault_in_telling_what_is_due_does_not_make_it_spin(make_handler, l
     assert 1 <= times_asked <= 10
     assert handler.flush(20)
     assert sum("delivery met ValueError" in line.getMessage() for line in caplog.records) == 1
+
+
+class HalfABuffer(MemoryBuffer):
+    """Its batches cannot be given back, and the first answer that it hears of is too much for it."""
+
+    is_mended = False
+
+    def ack(self, batch, refused=(), verdict=NO_VERDICT):
+        if not self.is_mended:
+            raise errors.SpoolError("the place of my own: no room. Make some.", path="")
+        return super().ack(batch, refused, verdict)
+
+    def release(self, batch):
+        super().release(batch)
+        self.is_mended = True
+        raise LookupError("no such batch")
+
+
+def test_19_a_buffer_of_the_programs_own_that_fails_at_an_answer(make_handler, log, caplog, sandbox):
+    """Its words are not ours to repeat; the request is over, others begin, and what it holds arrives."""
+    handler = make_handler(buffer=HalfABuffer(2**20), connections=1, flush_interval_seconds=0)
+    log(handler)
+
+    assert handler.flush(20)
+
+    assert handler.stats().in_flight == 0
+    assert len(sandbox.requests()) == 2
+    said = [line for line in caplog.messages if "delivery met" in line]
+    assert said == ["delivery met LookupError; it will be tried again"]
+
+
+def test_19_an_error_of_ours_that_delivery_meets_says_what_to_do(make_handler, log, caplog):
+    """Where the batch could be given back the line has what is wrong, and the remedy."""
+    buffer = HalfABuffer(2**20)
+    buffer.release = lambda batch: setattr(buffer, "is_mended", True) or MemoryBuffer.release(buffer, batch)
+    handler = make_handler(buffer=buffer, flush_interval_seconds=0)
+    log(handler)
+
+    assert handler.flush(20)
+
+    said = [line for line in caplog.messages if "delivery met" in line]
+    assert said == [
+        "delivery met SpoolError; it will be tried again: the place of my own: no room. Make some."
+    ]
 
 
 MANY = """
