@@ -11,6 +11,7 @@ from typing import Final
 
 from spotzee_logging.amounts import amount
 from spotzee_logging.foreign import attempt
+from spotzee_logging.logger_tree import handlers_on_way, sends_events
 
 LOGGER_NAME: Final = "spotzee_logging"
 INTERVAL_SECONDS: Final = 60.0
@@ -83,12 +84,7 @@ def _is_only_heard_by_us(level: int) -> bool:
     """Whether the line met handlers of ours alone, or none at all because dictConfig disabled the logger."""
     if _logger.disabled:
         return True
-    heard_by_us = False
-    logger: logging.Logger | None = _logger
-    while logger is not None:
-        for handler in logger.handlers:
-            if not getattr(handler, "sends_events", False) and level >= handler.level:
-                return False
-            heard_by_us = True
-        logger = logger.parent if logger.propagate else None
-    return heard_by_us
+    handlers = list(handlers_on_way(_logger))
+    return bool(handlers) and not any(
+        level >= handler.level and not sends_events(handler) for handler in handlers
+    )

@@ -15,6 +15,7 @@ import pytest
 from spotzee_logging.contact import as_dict, bind_contact, clear_contact, get_contact
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.logger_tree import all_loggers
 from spotzee_logging.testing.tracked_events import TrackedEvents
 
 if TYPE_CHECKING:
@@ -135,6 +136,5 @@ def _events_of_this_test() -> TrackedEvents:
 
 
 def _take_off_loggers(handler: logging.Handler) -> None:
-    for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
-        if isinstance(logger, logging.Logger):
-            logger.removeHandler(handler)
+    for logger in all_loggers():
+        logger.removeHandler(handler)

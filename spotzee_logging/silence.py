@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from spotzee_logging.diagnostics import LOGGER_NAME
+from spotzee_logging.logger_tree import all_loggers, handlers_on_way
 
 _MOST_NAMES: Final = 3
 
@@ -90,20 +91,7 @@ def _dropping_adapters() -> Iterator[Any]:
 
 def reaches(logger: logging.Logger, handler: logging.Handler) -> bool:
     """Whether the logger's records come to the handler, as far as loggers go."""
-    on_way: logging.Logger | None = logger
-    while on_way is not None:
-        if handler in on_way.handlers:
-            return True
-        on_way = on_way.parent if on_way.propagate else None
-    return False
-
-
-def all_loggers() -> Iterator[logging.Logger]:
-    """The root logger, and every other that was asked for."""
-    yield logging.root
-    for logger in list(logging.root.manager.loggerDict.values()):
-        if isinstance(logger, logging.Logger):
-            yield logger
+    return handler in handlers_on_way(logger)
 
 
 def names(loggers: Iterable[logging.Logger]) -> str:

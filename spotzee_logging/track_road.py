@@ -13,6 +13,7 @@ from spotzee_logging.contact import RECORD_ATTRIBUTE, Contact, as_dict, get_cont
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
+from spotzee_logging.logger_tree import handlers_on_way, sends_events
 from spotzee_logging.track_diagnostics import say_failure, voice
 
 
@@ -65,11 +66,7 @@ class Road:
 
 def hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:
     """Past a level that would drop it, to the SpotzeeHandlers alone; whether there are any."""
-    ours = []
-    on_way: logging.Logger | None = logger
-    while on_way is not None:
-        ours += [handler for handler in on_way.handlers if getattr(handler, "sends_events", False)]
-        on_way = on_way.parent if on_way.propagate else None
+    ours = [handler for handler in handlers_on_way(logger) if sends_events(handler)]
     # bool before Python 3.12, whose filters may give another record in place of this one.
     passed: Any = logger.filter(record) if ours else False
     if passed:
@@ -83,9 +80,9 @@ def hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:
 def is_carried(logger: logging.Logger, level: int) -> bool:
     """Whether a handler on the way sends events, or may bring the record to one that does."""
     on_way: logging.Logger | None = logger
-    while on_way is not None:
+    while on_way is not None:  # not `handlers_on_way`, which would cost each call 0.2 µs
         for handler in on_way.handlers:
-            if getattr(handler, "sends_events", False) or (level >= handler.level and _may_carry(handler)):
+            if sends_events(handler) or (level >= handler.level and _may_carry(handler)):
                 return True
         on_way = on_way.parent if on_way.propagate else None
     return False

@@ -49,6 +49,7 @@ LINES = [
         "foreign",
         "hosts",
         "late",
+        "logger_tree",
         "repeats",
         "senders",
         "version",
@@ -360,7 +361,8 @@ BROUGHT = {
         "formatter",
         "handler",
     ),
-    *("hosts", "intake", "late", "lifecycle", "redaction", "repeats", "senders", "timestamps", "version"),
+    *("hosts", "intake", "late", "lifecycle", "logger_tree", "redaction", "repeats", "senders", "timestamps"),
+    "version",
 }
 
 

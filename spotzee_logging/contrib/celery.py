@@ -11,6 +11,7 @@ from spotzee_logging.contact import NOBODY, Contact, as_dict, get_contact, repla
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.encoding import plain
 from spotzee_logging.errors import MissingLibrary
+from spotzee_logging.logger_tree import sends_events
 
 try:
     from celery import signals
@@ -97,4 +98,4 @@ def _put_back(logger: logging.Logger, **_: Any) -> None:
 
 
 def _sending(logger: logging.Logger) -> list[logging.Handler]:
-    return [handler for handler in logger.handlers if getattr(handler, "sends_events", False)]
+    return [handler for handler in logger.handlers if sends_events(handler)]

@@ -20,8 +20,8 @@ from spotzee_logging.errors import SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.foreign import attempt
 from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.logger_tree import all_loggers
 from spotzee_logging.settings import Settings
-from spotzee_logging.silence import all_loggers
 
 # What no list of installed distributions has: the standard library's, and ours where it is installed to be edited.
 _NO_PROGRAMS_OWN: Final = frozenset({"asyncio", "concurrent", "multiprocessing", "spotzee_logging"})

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from spotzee_logging.cli.doctor.program import Program
 from spotzee_logging.handler import SpotzeeHandler
-from spotzee_logging.silence import all_loggers
+from spotzee_logging.logger_tree import all_loggers, way_up
 
 _MOST_STEPS: Final = 8
 """A queue may feed a queue; one that feeds itself would do so for ever."""
@@ -56,11 +56,9 @@ class Routes:
 
     def way_of(self, logger: logging.Logger) -> Iterator[tuple[logging.Logger, logging.Handler]]:
         """The handlers that a logger's records meet, each with the logger that it is on."""
-        on_way: logging.Logger | None = logger
-        while on_way is not None:
+        for on_way in way_up(logger):
             for handler in on_way.handlers:
                 yield on_way, handler
-            on_way = on_way.parent if on_way.propagate else None
 
     def ends_of_logger(self, logger: logging.Logger) -> list[SpotzeeHandler]:
         """The SpotzeeHandlers that a logger's records come to, one as often as they do."""

@@ -15,6 +15,7 @@ from spotzee_logging.cli.doctor.routes import Routes
 from spotzee_logging.contact import ContactFilter
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG
+from spotzee_logging.logger_tree import all_loggers
 from spotzee_logging.silence import Silence, names
 
 _MEMORY_OR_QUEUE: Final = (logging.handlers.QueueHandler, logging.handlers.MemoryHandler)
@@ -49,7 +50,7 @@ def handlers(examined: Examined) -> Iterator[Finding]:
         )
         return
     for door in routes.doors:
-        on = [logger for logger in silence.all_loggers() if door in logger.handlers]
+        on = [logger for logger in all_loggers() if door in logger.handlers]
         yield Finding(f"{type(door).__name__} on logger {names(on)}")
 
 
