@@ -225,7 +225,7 @@ def _limits() -> str:
             ["between two tries of a paused delivery", f"{schedule.PROBE_SECONDS:.0f} s", ""],
             ["flush, close and exit wait", setting("shutdown_timeout_seconds"), "`shutdown_timeout_seconds`"],
             ["what is read of an answer", f"{client.MAX_ANSWER_BYTES:,} bytes", ""],
-            ["how long a server remembers a key", f"{settlement.KEY_SECONDS / 3600:.0f} hours", ""],
+            ["how long a server remembers a key", f"{settlement.IDEMPOTENCY_KEY_SECONDS / 3600:.0f} hours", ""],
             ["lines of the logger `spotzee_logging`", f"one a kind and {diagnostics.INTERVAL_SECONDS:.0f} s", ""],
         ],
     )  # fmt: skip
@@ -291,6 +291,9 @@ SHOWN_AS = {
 }
 """Signatures that would say less, or more than fits a line."""
 
+ONLY_HANDED = (errors.DeliveryPaused, errors.EventDropped, errors.EventRejected)
+"""Errors that nobody raises."""
+
 FIELDS_ELSEWHERE = "Its fields are [the settings](settings.md)."
 
 
@@ -323,6 +326,8 @@ def _signature(name: str, thing: Any) -> str:
         return SHOWN_AS[name]
     if hasattr(thing, "__required_keys__"):  # a TypedDict
         return f"{name}({{...}})  # {', '.join(sorted(thing.__required_keys__)) or 'nothing'} required"
+    if thing in ONLY_HANDED:
+        return f"def on_error(event, error):\n    if isinstance(error, {name}): ..."
     if name.startswith("errors."):
         return f"except {name}: ..."
     return f"{name}{_parameters(thing)}"

@@ -121,15 +121,21 @@ class MissingLibrary(SpotzeeError, ImportError):
 
 
 class EventRejected(SpotzeeError):
-    """The API refused an event for good; it will not be sent again."""
+    """The API refused an event for good; it will not be sent again. Handed to `on_error`, never raised."""
 
 
 class DeliveryPaused(SpotzeeError):
-    """The API takes no events until something is set right; they are kept, and it is asked once a minute."""
+    """The API takes no events until something is set right; they are kept, and it is asked once a minute.
+
+    Handed to `on_error`, once a pause and without an event; never raised.
+    """
 
 
 class EventDropped(SpotzeeError):
-    """An event was given up before it was delivered: by a bound, a hook, or the end of the process."""
+    """An event was given up before it was delivered: by a bound, a hook, or the end of the process.
+
+    Handed to `on_error`, never raised.
+    """
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

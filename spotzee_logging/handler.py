@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.
 _TRANSPORT: Final = ("urllib3", "requests")
-_JUST_SECONDS: Final = 5.0
+_MISSED_LATELY_SECONDS: Final = 5.0
+"""For how long a flush in vain stands for the one that close would make: nothing is waited for twice."""
+
 _OURS_OR_TRANSPORT: Final = (LOGGER_NAME, *_TRANSPORT)
 
 
@@ -40,7 +42,7 @@ class SpotzeeHandler(logging.Handler):
         None: the variable `SPOTZEE_API_KEY`.
     :param level: records below it are no concern of this handler; a number or a name.
     :param buffer: where events wait; None: memory, bounded by `max_pending_bytes`, or the file that is set as
-        `spool`.
+        `spool`. One of your own has bounds of its own: `max_pending_bytes` and the spool's settings are not for it.
     :param settings: any of `Settings`; what is not given comes from the environment, then from defaults.
 
     Raises `InvalidSettings` where a setting cannot be, `SpoolError` where the spool cannot. Logging to it never
@@ -63,6 +65,11 @@ class SpotzeeHandler(logging.Handler):
     ) -> None:
         # First: a handler that cannot be must not get into logging's list of handlers.
         self._settings: Settings = _settings().Settings.from_env(api_key=api_key, **settings)
+        if buffer is not None and settings.get("spool") is not None:
+            raise InvalidSettings(
+                "spool and buffer are both given, and events wait in one place. Leave one of them out.",
+                setting="spool",
+            )
         valid_level = _level(level)
         self._dispatcher = _dispatcher_for(self._settings, buffer)
         super().__init__(valid_level)
@@ -116,7 +123,10 @@ class SpotzeeHandler(logging.Handler):
 
     @property
     def flushOnClose(self) -> bool:  # noqa: N802  MemoryHandler's name
-        """Whether close, and the process's exit, deliver what is pending; else they drop it. Default: True."""
+        """Whether close, and the process's exit, deliver what is pending; else they drop it, or leave it in the spool.
+
+        Default: True.
+        """
         return self._dispatcher.flush_on_close
 
     @flushOnClose.setter
@@ -220,8 +230,8 @@ class SpotzeeHandler(logging.Handler):
     def close(self) -> None:
         """Deliver what is pending, within `shutdown_timeout_seconds`, and leave logging's list of handlers.
 
-        With `flushOnClose` False, what is pending is dropped instead, and counted. A handler that is still on
-        a logger goes on to work: others' configurations close handlers they do not know. Never raises.
+        With `flushOnClose` False, what is pending is dropped instead, and counted, or left in the spool. A handler
+        that is still on a logger goes on to work: others' configurations close handlers they do not know. Never raises.
         """
         if not self.flushOnClose:
             if not self._buffer.place:  # what is in a spool stays there
@@ -246,7 +256,7 @@ class SpotzeeHandler(logging.Handler):
     def _has_just_missed(self) -> bool:
         """Whether a flush has just waited in vain for the same: logging.shutdown flushes, then closes."""
         *progress, at = self._missed
-        return tuple(progress) == self._progress() and time.monotonic() - at < _JUST_SECONDS
+        return tuple(progress) == self._progress() and time.monotonic() - at < _MISSED_LATELY_SECONDS
 
     def _say_twice(self, record: logging.LogRecord) -> None:
         self._reporter.diagnostics.say(

@@ -19,6 +19,11 @@ FREE_RESUMES: Final = 5
 """How often a pause may be ended, without a success in between, before the next try waits for a backoff."""
 
 
+def never() -> bool:
+    """No."""
+    return False
+
+
 class Schedule:
     """Tells from a buffer's state, and from how requests fare, when to send.
 
@@ -108,7 +113,7 @@ class Schedule:
         """How long until a paused delivery is tried again; 0 where it is not paused, or a try is due."""
         return max(0.0, self._paused_until - self._clock())
 
-    def pause(self, unless: Callable[[], bool] = bool) -> bool:
+    def pause(self, unless: Callable[[], bool] = never) -> bool:
         """Nothing gets through until something is set right: one probe a minute. Whether it pauses.
 
         :param unless: asked while nobody can resume; True: something has been set right already.

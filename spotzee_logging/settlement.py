@@ -14,10 +14,10 @@ from spotzee_logging.buffers.base import Batch, Buffer, Verdict
 from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.parking import Parking
 from spotzee_logging.reporting import Reporter
-from spotzee_logging.schedule import Schedule
+from spotzee_logging.schedule import Schedule, never
 
-KEY_SECONDS: Final = 24 * 60 * 60.0
-"""How long the server remembers a key (contract: "Idempotency")."""
+IDEMPOTENCY_KEY_SECONDS: Final = 24 * 60 * 60.0
+"""How long the server remembers a batch's key (contract: "Idempotency")."""
 
 
 class Answered(NamedTuple):
@@ -30,7 +30,7 @@ class Answered(NamedTuple):
     batch: Batch
     outcome: Outcome
     epoch: int
-    is_of_old_key: Callable[[], bool] = bool
+    is_of_old_key: Callable[[], bool] = never
 
 
 class Settlement:
@@ -112,7 +112,7 @@ class Settlement:
             return
         self._reporter.ledger.deliver(
             len(batch.events) - len(refused),
-            is_possibly_repeated=time.time() - batch.sealed_at > KEY_SECONDS,
+            is_possibly_repeated=time.time() - batch.sealed_at > IDEMPOTENCY_KEY_SECONDS,
         )
         if refused:
             self._tell_rejected([batch.events[index] for index in refused], answered.outcome)

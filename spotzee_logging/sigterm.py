@@ -49,7 +49,7 @@ def flush_on_sigterm() -> None:
     if earlier is None or "uwsgi" in sys.modules:
         raise InvalidSettings(
             "flush_on_sigterm() cannot stand before a SIGTERM handler that is not Python's, which could not "
-            "be called any more. Leave it out: what the program that embeds Python needs is in docs/how-to/workers.md."
+            "be called any more. Leave it out, and call flush() where the program that embeds Python lets it end."
         )
     try:
         signal.signal(signal.SIGTERM, _SigtermHandler(earlier))

@@ -17,7 +17,7 @@ class Stats:
     :param accepted: every event handed in, good or bad.
     :param delivered: taken over by the API.
     :param rejected: refused for good, by reason: a word of ours (`invalid_event`, `event_too_large`,
-        `formatter_error`) or the `code` of the server's answer.
+        `formatter_error`), the `code` of the server's answer, its status where it gave none (`http_418`), or `other`.
     :param dropped: given up, by reason: `buffer_full`, `before_send`, `before_send_error`, `buffer_error`, `disabled`,
         `closed`, `shutdown`, `spool_lost`.
     :param pending: not yet one of these, those in flight among them.
@@ -49,6 +49,10 @@ class Stats:
     last_error: str | None = None
     last_delivery_at: datetime | None = None
     paused_until: datetime | None = None
+
+
+def _none_held() -> int:
+    return 0
 
 
 class Ledger:
@@ -127,7 +131,12 @@ class Ledger:
             self._last_error = error
 
     def snapshot(
-        self, *, held: Callable[[], int] = int, pending_bytes: int, in_flight: int, paused_seconds: float
+        self,
+        *,
+        held: Callable[[], int] = _none_held,
+        pending_bytes: int,
+        in_flight: int,
+        paused_seconds: float,
     ) -> Stats:
         """The account as it stands.
 

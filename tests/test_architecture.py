@@ -230,7 +230,7 @@ def test_a_required_library_is_named_in_one_file(library):
         name_of(path) for path in FILES if library in {module.split(".")[0] for module, _ in imports(path)}
     ]
 
-    assert len(files) <= 1
+    assert len(files) == 1
 
 
 def test_the_face_has_no_logic():

@@ -24,7 +24,13 @@ EVERY_KIND = [
     errors.SpoolError("what happened", path="events.db"),
     errors.EventRejected("what happened", **ABOUT),
     errors.EventDropped("what happened", **ABOUT),
+    errors.DeliveryPaused("what happened", **ABOUT),
 ]
+
+
+def test_every_kind_is_among_these():
+    """What the module offers, and no more, is held to what follows."""
+    assert {type(error).__name__ for error in EVERY_KIND} == {*errors.__all__}
 
 
 @pytest.mark.parametrize("error", EVERY_KIND, ids=lambda error: type(error).__name__)

@@ -4,6 +4,7 @@ import copy
 import logging
 import logging.handlers
 import queue
+import re
 import signal
 import sys
 import threading
@@ -92,9 +93,10 @@ def test_a_filter_may_refuse(make_handler, make_logger):
     assert handler.stats().accepted == 0
 
 
-def test_the_level_holds(make_handler, make_logger):
+@pytest.mark.parametrize("level", ["WARNING", logging.WARNING])
+def test_the_level_holds(make_handler, make_logger, level):
     """The handler's level is a level as any handler's, by number or name."""
-    handler = make_handler(level="WARNING")
+    handler = make_handler(level=level)
     logger = make_logger(handler)
 
     logger.info("x", extra={"spotzee_event": tag()})
@@ -161,8 +163,10 @@ def test_an_event_that_is_too_large_is_rejected(make_handler, make_logger, told,
     assert handler.flush(10)
     assert handler.stats().rejected == {"event_too_large": 1}
     assert handler.stats().delivered == 1
-    assert "2" in str(told[0][1])
-    assert "max_event_bytes" in str(told[0][1])
+    message = (
+        r"takes 2\d{3} bytes, and at most 1024 are sent\. Put less into data, or raise max_event_bytes\."
+    )
+    assert re.search(message, str(told[0][1]))
 
 
 def test_disabled_accepts_counts_and_sends_nothing(sandbox, make_logger, told, teller):
@@ -622,6 +626,15 @@ def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler,
     assert "closed with 1 event undelivered" in said(caplog)
 
 
+def test_a_buffer_and_a_spool_are_one_too_many(tmp_path):
+    """An option that would do nothing is refused, with the remedy."""
+    with pytest.raises(InvalidSettings, match="both given, and events wait in one place") as caught:
+        SpotzeeHandler("sk_test", buffer=MemoryBuffer(1000), spool=tmp_path / "events.db")
+
+    assert caught.value.setting == "spool"
+    assert list(tmp_path.iterdir()) == []
+
+
 class Full(MemoryBuffer):
     """A buffer of a program's own, which raises in place of saying that it is full."""
 
@@ -639,7 +652,7 @@ def test_a_buffer_of_the_programs_own_that_raises(make_handler, make_logger, cap
     assert (handler.stats().accepted, handler.stats().dropped) == (1, {"buffer_error": 1})
     ((event, error),) = told
     assert (event.data, error.reason, error.external_id) == ({"number": 7}, "buffer_error", "cust_001")
-    assert "put of Full raised OverflowError. Mend it, or leave buffer out." in said(caplog)
+    assert "put of Full raised OverflowError. Mend it, or leave buffer out" in said(caplog)
     assert "number" not in caplog.text + str(error)
 
 

@@ -79,7 +79,7 @@ class _Ways:
         self._is_async = is_async = iscoroutinefunction(identify)
         self._ask: Callable[[Any], Any] = async_to_sync(identify) if is_async else identify
         self._ask_async: Callable[[Any], Awaitable[Any]] = identify if is_async else sync_to_async(identify)
-        self._may_ask: Callable[[Any], bool] = _has_session if identify is logged_in_user else bool
+        self._may_ask: Callable[[Any], bool] = _has_session if identify is logged_in_user else _always
 
     def lazily(self, request: Any) -> Contact:
         return LazyContact(functools.partial(self._find, request))
@@ -115,6 +115,10 @@ def _is_in_an_event_loop() -> bool:
         asyncio.get_running_loop()
     except RuntimeError:
         return False
+    return True
+
+
+def _always(_: Any) -> bool:
     return True
 
 

@@ -1081,7 +1081,7 @@ def test_18_under_a_host_whose_handler_is_no_pythons(monkeypatch):
     """Where SIGTERM is handled by a host's C code, which could not be called any more, it says what to do."""
     monkeypatch.setitem(sys.modules, "uwsgi", types.ModuleType("uwsgi"))
 
-    with pytest.raises(errors.InvalidSettings, match="docs/how-to/workers.md"):
+    with pytest.raises(errors.InvalidSettings, match="Leave it out, and call flush"):
         flush_on_sigterm()
 
 

@@ -67,7 +67,7 @@ def settings(examined: Examined) -> Iterator[Finding]:
 def _in_two(error: InvalidSettings) -> tuple[str, str]:
     """An error's sentences: what is wrong, and what to do."""
     problem, _, remedy = str(error).partition(". ")
-    return problem, remedy or "See docs/reference/settings.md."
+    return problem, remedy or "The documentation's reference of settings says what it may be."
 
 
 def _shown(row: Mapping[str, Any], value: Any) -> str:
@@ -105,5 +105,5 @@ def variables(examined: Examined) -> Iterator[Finding]:
                 .replace("DID YOU MEAN", "Did you mean")
             )
             yield Finding(
-                f"{name} sets nothing", f"{asked} The variables are in docs/reference/settings.md.".strip()
+                f"{name} sets nothing", f"{asked} Each setting's variable is SPOTZEE_ and its name.".strip()
             )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from spotzee_logging.cli.doctor.findings import Examined, Finding
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.event import check_event
+from spotzee_logging.event import EVENT_RULES, check_event
 from spotzee_logging.formatter import TAG
 
 _GOOD: Final[Mapping[str, Any]] = {
@@ -32,7 +32,7 @@ _BINDING_MODULES: Final = tuple(
 )
 """A program that has one of these may bind who is acting: a tag without an id is none of the bad then."""
 
-_REMEDY: Final = "Set the tag right there: docs/reference/events.md lists the fields."
+_REMEDY: Final = f"Set the tag right there: the API knows {', '.join(EVENT_RULES)}."
 
 
 def bad_tags(examined: Examined) -> Iterator[Finding]:
