@@ -233,6 +233,14 @@ def test_a_required_library_is_named_in_one_file(library):
     assert len(files) == 1
 
 
+def test_contributors_find_every_module_on_their_map():
+    """CONTRIBUTING.md says of each module what it is for, by its file's name or by that of its folder."""
+    shown = (pathlib.Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = {path.name for path in [*ROOT.glob("*.py"), *ROOT.glob("buffers/*.py")]}
+
+    assert {name for name in files if not name.startswith("track_") and f"{name}`" not in shown} == set()
+
+
 def test_the_face_has_no_logic():
     """`__init__.py` holds imports, which names come later, and `__all__`: nothing that could go wrong."""
     body = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8")).body

@@ -255,6 +255,7 @@ class SqliteBuffer:
 
     def before_fork(self) -> None:
         """No connection of SQLite's crosses a fork: its locks would be lost, or taken for the child's."""
+        self._store.hurry()
         self._lock.acquire()
         self._store.close()
 
