@@ -14,7 +14,7 @@ from spotzee_logging.handler import SpotzeeHandler, flush
 from spotzee_logging.version import __version__ as __version__
 
 if typing.TYPE_CHECKING:
-    # What comes late comes by its name: tools that freeze a program find here that it belongs to it.
+    # Modules that are imported late, by name: here tools that freeze a program (PyInstaller) see that it needs them.
     import difflib  # noqa: F401
     import encodings.idna  # noqa: F401
     import ipaddress  # noqa: F401

@@ -40,7 +40,7 @@ _ACCOUNTS: Final[Mapping[str, int]] = {
 }
 """The characters of an IBAN, by its country (SWIFT's registry of IBANs)."""
 
-# Where one may begin; a lookahead, so that what is no number after all hides none that begins within it.
+# Where one may begin: a lookahead, so that a false start hides no number that begins within it.
 _CARD_START: Final = r"(?<![0-9])(?=[2-68](?:[ -]?[0-9]){13})"
 _ACCOUNT_START: Final = r"(?<![A-Za-z0-9])(?=[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11})"
 _CHARACTERS: Final = r"[ -]?([A-Za-z0-9])"
@@ -109,7 +109,7 @@ def _card_length(characters: str) -> int:
 
 
 def _account_length(characters: str) -> int:
-    """The same of an IBAN."""
+    """How many of these characters are an IBAN; 0: none are."""
     account = characters[: _ACCOUNTS.get(characters[:2].upper(), 0)]
     if not account or len(account) < _ACCOUNTS[account[:2].upper()]:
         return 0

@@ -149,7 +149,7 @@ class ApiClient:
     def _begin_with_given(
         self, session: requests.Session, batch: Batch, key: str, timeout: Any
     ) -> requests.Response:
-        """The same by a session of the program's, which may have headers, hooks and ways of its own."""
+        """Send by a session of the program's, which may have headers, hooks and ways of its own."""
         return session.post(
             self._url,
             data=batch.body,

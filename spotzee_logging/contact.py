@@ -321,7 +321,7 @@ def _frozen(user: Any) -> Any:
 
 
 def _plain(user: Any) -> Any:
-    """The same as plain dicts, made anew: encoders take them as they are, they pickle, and nobody else holds them."""
+    """The user fields of a contact as new dicts: encoders take these as they are, and nobody else holds them."""
     if type(user) not in _DICTS:
         return user
     made = dict(user)

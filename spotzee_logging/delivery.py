@@ -238,7 +238,10 @@ class Delivery:
         )
 
     def wait_until_settled(self, position: int, timeout_seconds: float) -> bool:
-        """Wait until it is so, at most so long, or until it is seen that it will not be; whether it is."""
+        """Wait until all before `position` is settled, at most `timeout_seconds`; whether it is.
+
+        Returns early, False, where delivery is paused, or the server has asked for a longer wait.
+        """
         deadline = self._clock() + timeout_seconds
         with self._ended:
             self._ended.wait_for(
@@ -254,7 +257,7 @@ class Delivery:
         return not self._requests and self._clock() + self.schedule.refused_seconds > deadline
 
     def wait_for_turn(self, timeout_seconds: float) -> None:
-        """Wait until another request may begin, one has ended, or so long."""
+        """Wait until another request may begin or one has ended, at most `timeout_seconds`."""
         with self._ended:
             if self.patience_seconds():
                 self._ended.wait(timeout_seconds)

@@ -166,7 +166,7 @@ class Dispatcher:
         self._ask(may_hurry=False)
 
     def flush_soon(self) -> None:
-        """The same, with one try before a backoff of ours ends."""
+        """All that is pending is due now, with one try before a backoff of ours ends."""
         self._ask(may_hurry=True)
 
     def _ask(self, *, may_hurry: bool) -> None:

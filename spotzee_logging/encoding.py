@@ -97,7 +97,7 @@ if orjson is not None:
         return encode_shallow(fields) if is_shallow else _write(plain(fields))
 
     def encode_shallow(fields: dict[str, Any]) -> bytes:
-        """The same of fields known to hold `MAX_SHALLOW` levels at most, text keys, no integer too large."""
+        """As `encode_event`, of fields known to hold `MAX_SHALLOW` levels at most, text keys, no integer too large."""
         try:
             return _dumps(fields, _made_leaf, _OPTIONS)
         except (_CannotEncode, RuntimeError):
@@ -163,7 +163,7 @@ else:
         return bool(levels) and kind is list and all(_is_json(item, levels - 1) for item in value)
 
     def encode_shallow(fields: dict[str, Any]) -> bytes:
-        """The same of fields known to hold `MAX_SHALLOW` levels at most, text keys, no integer too large."""
+        """As `encode_event`, of fields known to hold `MAX_SHALLOW` levels at most, text keys, no integer too large."""
         # All else that json would write in its own way, or not at all, it raises for: NaN, half surrogates, odd types.
         try:
             return _written(fields)
@@ -314,4 +314,4 @@ PLAIN_WHERE_IMPORTED: Final[Sequence[tuple[str, Sequence[str], Callable[[Any], A
     ("numpy", ("ndarray", "generic"), lambda value: value.tolist()),
     ("pydantic.main", ("BaseModel",), dict),
 )
-"""The same for types of libraries that a program may not use: module, its classes, what is made of them."""
+"""What becomes of values of libraries that a program may not use: module, its classes, what is made of them."""

@@ -28,7 +28,7 @@ def attempt(function: Callable[..., Result], *arguments: object) -> tuple[Result
 async def attempt_async(
     function: Callable[..., Awaitable[Result]], *arguments: object
 ) -> tuple[Result | None, Exception | None]:
-    """The same of a coroutine function; `CancelledError` passes too."""
+    """Await what a coroutine function gives, as `attempt` calls a plain one; `CancelledError` passes too."""
     try:
         return await function(*arguments), None
     except Exception as error:  # noqa: BLE001  foreign code; see the module's docstring

@@ -26,8 +26,8 @@ def module(name: str) -> ModuleType:
     # One that another thread is still importing is not complete: the import waits for it.
     if loaded is not None and not getattr(getattr(loaded, "__spec__", None), "_initializing", False):
         return loaded
-    # Several may be under way at a time. Did one wait for another, a dictConfig, which holds logging's lock and makes
-    # a handler, would wait for ever where the other asks for its logger, as those of urllib3 and asyncio do.
+    # Imports run side by side. If one waited for another, a dictConfig (which holds logging's lock while it makes a
+    # handler) could wait for ever for an import that asks for a logger, as those of urllib3 and asyncio do.
     if holds_loggings_lock():
         # Nor does it wait for a fork, which waits for it: logging's own hook, which comes after ours, takes that lock.
         return importlib.import_module(name)
@@ -70,8 +70,8 @@ def names(
 def before_fork() -> None:
     """Wait until no other thread has an import under way, and let none begin.
 
-    Not for a thread that holds logging's lock: the hook of logging, which comes next, waits for it. Nor does a
-    thread wait that holds it itself: the import may need it.
+    With two exceptions. Imports of a thread that holds logging's lock may begin and go on: logging's own hook, which
+    comes next, waits for that lock. And where the forking thread holds it, it does not wait: the imports may need it.
     """
     this_thread = threading.get_ident()
     _turn.acquire()

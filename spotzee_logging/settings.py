@@ -114,8 +114,7 @@ class Settings:
         "drop_newest",
         Row(
             "choice",
-            "what becomes of an event that does not fit: it is dropped, or the oldest that wait are, "
-            "or the call blocks",
+            "what happens when there is no room for an event: drop it, drop the oldest that wait, or block the call",
             choices=("drop_newest", "drop_oldest", "block"),
         ),
     )

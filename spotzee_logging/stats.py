@@ -148,7 +148,7 @@ class Ledger:
         )
         with self._lock:
             ended = (*self._rejected.values(), *self._dropped.values())
-            # Asked after what has ended is known, of which it has then counted every one.
+            # `held` is read last: it then includes every event that has ended by now.
             accepted = self._accepted + held()
             return Stats(
                 accepted=accepted,

@@ -14,7 +14,7 @@ MOST_PASSED: Final = 1_000
 """Events of busy contacts that are passed over in search of others': the bound of one search."""
 
 MOST_PASSED_BYTES: Final = 4 * 1024 * 1024  # 4 MiB
-"""The same in bytes, since the bodies of such events are held."""
+"""The bound of one search in bytes: the bodies of events that are passed over are held in memory."""
 
 FOREIGN_POSITION: Final = -1
 """Of events that were put elsewhere: they are older than all that were put here."""
@@ -170,7 +170,7 @@ class Backlog:
             self._wrote(body)
 
     def _write_back_passed(self, index: int) -> None:
-        """The same with one that was passed over: all that the journal has was given before it, and stays so."""
+        """Give the journal an event that was passed over; it keeps its place before those that were put later."""
         waiting = self._passed[index]
         line = framed(waiting.contact, waiting.body)
         self.journal.append(line)
@@ -288,7 +288,7 @@ class Backlog:
         self._passed.extendleft(reversed(taken))
 
     def take_back(self, taken: Sequence[Waiting]) -> None:
-        """The same with what was counted as gone."""
+        """Have what was taken out, and counted as gone, at the beginning again."""
         self.put_back(taken)
         for waiting in taken:
             self._count_bytes(waiting, 1)

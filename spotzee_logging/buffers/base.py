@@ -149,10 +149,10 @@ class Buffer(Protocol):
         ...
 
     def put(self, body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
-        """Hold one more event; gives the events dropped for want of room.
+        """Hold one more event; returns the events that were dropped for want of room, the oldest first.
 
-        Where it finds none itself it is the last of them, and no event that was ever held. None is dropped in
-        vain: where no number of them would make room, the new one alone is.
+        Where there is no room for it, the new event itself is the last of these, and was never held. Older events
+        are dropped only where that makes room for it.
 
         :param body: its JSON.
         :param key: its contact's id; events of one key are taken in the order they were put.

@@ -70,7 +70,7 @@ class MemoryBuffer(KeptNowhere):
         self._deferred: deque[_Held] = deque()
         self._released: deque[Batch] = deque()
         self._taken: list[Batch] = []
-        # Whether events are being taken out: what logs in the midst of that must not take out any.
+        # True while events are being taken out: a put from a signal's handler or a `__del__` must not take out any.
         self._is_choosing = False
         self._position = 0
         self._bytes = 0

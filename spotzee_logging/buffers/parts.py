@@ -79,7 +79,7 @@ class Parts:
                 room -= 1
                 yield claim, sealed
         finally:
-            # What is put here waits for what may be left, though not for a disk in trouble.
+            # Events of our own wait while older parts may be left, but not where the disk kept us from looking.
             self._may_be_more = room == 0
 
     def choose(
