@@ -94,6 +94,7 @@ class Delivery:
         self._requests: tuple[Request, ...] = ()
         self._key_changes = 0
         self._tended_at = -math.inf
+        self._has_tended = False
 
     def begin_anew(self) -> None:
         """In a forked child: what the parent had under way stays the parent's."""
@@ -128,7 +129,11 @@ class Delivery:
             if left > 0:
                 return left
             self._tended_at = self._clock()
-        tidings = self._buffer.tend(is_idle=is_idle)
+        try:
+            tidings = self._buffer.tend(is_idle=is_idle)
+        finally:
+            self._has_tended = True
+            self.notify()
         self._reporter.ledger.recover(tidings.recovered)
         self._reporter.ledger.unspool(tidings.unspooled)
         if tidings.lost:
@@ -230,8 +235,18 @@ class Delivery:
         with self._ended:
             self._ended.notify_all()
 
+    @property
+    def has_yet_to_look(self) -> bool:
+        """Whether events of processes that are gone may be there, and none were looked for yet."""
+        return not self._has_tended and self._buffer.has_company
+
     def is_settled(self, position: int) -> bool:
-        """Whether all that was put before this position is delivered, rejected or dropped."""
+        """Whether all that was put before this position is delivered, rejected or dropped.
+
+        So is what processes before this one have left: where they may have, it is looked for first.
+        """
+        if self.has_yet_to_look:
+            return False
         # The buffer first: what leaves it between the two looks is still among the answered requests.
         return self._buffer.oldest >= position and all(
             request.batch.position >= position for request in self._requests if request.is_answered

@@ -269,7 +269,7 @@ class Dispatcher:
         _sender_idents.add(ident)
         try:
             while not self._delivery.is_settled(position) and self._clock() < deadline:
-                delay = self._delivery.delay_seconds()
+                delay = 0.0 if self._delivery.has_yet_to_look else self._delivery.delay_seconds()
                 if delay is None or self._clock() + delay > deadline:
                     return
                 self._step_safely(lambda: max(0.001, deadline - self._clock()))

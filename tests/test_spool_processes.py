@@ -69,6 +69,28 @@ def test_a_batch_that_is_older_than_the_servers_memory(
     assert numbers(sandbox) == list(range(10))
 
 
+def test_a_flush_delivers_what_a_dead_process_has_left_first(sandbox, make_handler, path):
+    """Also the first thing that a program does: it is settled when that is, which counts as accepted here."""
+    left_by_the_dead(path, 150)
+    handler = make_handler(spool=path)
+
+    assert handler.flush(20)
+
+    stats = handler.stats()
+    assert (stats.accepted, stats.recovered, stats.delivered, stats.pending) == (150, 150, 150, 0)
+    assert numbers(sandbox) == list(range(150))
+
+
+def test_a_program_that_ends_at_once_delivers_what_a_dead_process_has_left(sandbox, run_python, path):
+    """A short run after a crash is enough, and leaves nothing behind."""
+    left_by_the_dead(path, 7)
+
+    done = run_python(program("", spool=path), sandbox.url)
+
+    assert done.stderr == ""
+    assert numbers(sandbox) == list(range(7))
+
+
 def test_an_owner_on_another_machine_is_left_its_lease(path):
     """Of its locks nothing may be known here, so that it counts as alive for a minute after it last wrote."""
     left_by_the_dead(path, 10)

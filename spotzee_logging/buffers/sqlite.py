@@ -81,7 +81,6 @@ class SqliteBuffer:
     def _set_up(self) -> None:
         self._lock = threading.RLock()
         self._store = SpoolStore(self.place, is_power_safe=self._is_power_safe)
-        self.is_tended = False
         self._tally = Tally(self._max_bytes)
         self._door = self._tally.door
         self._hold_nothing(position=0)
@@ -211,7 +210,6 @@ class SqliteBuffer:
         """See `Buffer`: take over from the dead, go back to the disk after trouble, give space back."""
         with self._lock:
             self._upkeep.tend(is_idle=is_idle)
-            self.is_tended = True
             return self._tally.tidings()
 
     def keep(self) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,7 +16,6 @@ from spotzee_logging.errors import SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler
 
-_LOOK_SECONDS: Final = 0.05
 _MOST_NAMED: Final = 100
 _UNBOUNDED_BYTES: Final = 2**63
 
@@ -34,22 +31,18 @@ class Relay:
 
     def __init__(self, file: str, settings: Mapping[str, Any]) -> None:
         self._rejections = 0
-        self._buffer = SqliteBuffer(file, max_bytes=_UNBOUNDED_BYTES)
         given: dict[str, Any] = {
             **settings,
             "client_type": "cli",
             "disabled": False,
             "on_error": self._on_error,
         }
-        self._handler = SpotzeeHandler(**given, buffer=self._buffer)
+        self._handler = SpotzeeHandler(**given, buffer=SqliteBuffer(file, max_bytes=_UNBOUNDED_BYTES))
 
     def run(self, timeout_seconds: float) -> dict[str, int]:
         """Deliver for so long at most; how many events were delivered, rejected and left."""
-        deadline = time.monotonic() + timeout_seconds
         with no_diagnostics():
-            while self._buffer.has_company and not self._buffer.is_tended and time.monotonic() < deadline:
-                threading.Event().wait(_LOOK_SECONDS)
-            self._handler.flush(max(0.0, deadline - time.monotonic()))
+            self._handler.flush(timeout_seconds)
             self._handler.flushOnClose = False  # the exit waits no longer
             self._handler.close()
         stats = self._handler.stats()
