@@ -18,6 +18,11 @@ from spotzee_logging.setting_kinds import MISSING_KEY_REMEDY, Row, parsed, refus
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
+MOST_EVENT_BYTES: Final = 256 * KIB
+"""The most that one event takes, where no setting has less room for it."""
+
+_BRACKETS_BYTES: Final = 2  # around the events of a request
+
 ApiKey = str | Callable[[], str]
 BeforeSend = Callable[[Event], Event | None]
 OnError = Callable[[Event | None, SpotzeeError], None]
@@ -83,7 +88,7 @@ class Settings:
     )
     max_pending_bytes: int = _setting(
         32 * MIB,
-        Row("count", "the most that pending events may take in memory", unit="bytes", minimum=KIB),
+        Row("count", "the most that pending events may take in memory", unit="bytes", minimum=256),
     )
     spool: str | os.PathLike[str] | None = _setting(
         None,
@@ -107,7 +112,7 @@ class Settings:
             "count",
             "the most that the events in a spool may take, of all processes",
             unit="bytes",
-            minimum=KIB,
+            minimum=256,
         ),
     )
     overflow: str = _setting(
@@ -128,11 +133,16 @@ class Settings:
         ),
     )
     max_batch_bytes: int = _setting(
-        MIB, Row("count", "the most in one request's body", unit="bytes", minimum=KIB)
+        MIB, Row("count", "the most in one request's body", unit="bytes", minimum=256)
     )
     max_event_bytes: int = _setting(
-        256 * KIB,
-        Row("count", "a larger event is rejected", unit="bytes", minimum=128),
+        MOST_EVENT_BYTES,
+        Row(
+            "count",
+            "a larger event is rejected; by default no more than the smallest of the other bounds holds",
+            unit="bytes",
+            minimum=128,
+        ),
     )
     connections: int = _setting(
         4,
@@ -226,11 +236,16 @@ class Settings:
             object.__setattr__(self, name, valid(name, row, given))
         if self.api_key is None and not self.disabled:
             refuse("api_key", "is missing", MISSING_KEY_REMEDY)
-        if self.max_event_bytes + 2 > self.max_batch_bytes:
-            refuse("max_batch_bytes", "is too small for one event of max_event_bytes", "Raise it.")
-        for name in ("max_pending_bytes", "spool_max_bytes"):
-            if self.max_event_bytes > getattr(self, name):
-                refuse(name, "is smaller than max_event_bytes", "Raise it.")
+        room = {
+            "max_batch_bytes": self.max_batch_bytes - _BRACKETS_BYTES,
+            "max_pending_bytes": self.max_pending_bytes,
+            "spool_max_bytes": self.spool_max_bytes,
+        }
+        if self.max_event_bytes == MOST_EVENT_BYTES:
+            object.__setattr__(self, "max_event_bytes", min(MOST_EVENT_BYTES, *room.values()))
+        for name, most_bytes in room.items():
+            if self.max_event_bytes > most_bytes:
+                refuse(name, "has no room for one event of max_event_bytes", "Raise it, or lower that.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **explicit: Any) -> Settings:

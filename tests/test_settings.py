@@ -210,18 +210,15 @@ def test_making_settings_does_not_look_into_the_environment(monkeypatch):
         ("connect_timeout_seconds", 0, "connect_timeout_seconds must be at least 0.001, got 0."),
         ("read_timeout_seconds", 0, "read_timeout_seconds must be at least 0.001, got 0."),
         ("shutdown_timeout_seconds", -1, "shutdown_timeout_seconds must be at least 0, got -1."),
-        ("max_pending_bytes", 1023, "max_pending_bytes must be at least 1024, got 1023."),
-        ("max_pending_bytes", 2**63, "max_pending_bytes must be from 1024 to "),
-        ("max_batch_bytes", 1023, "max_batch_bytes must be at least 1024, got 1023."),
+        ("max_pending_bytes", 255, "max_pending_bytes must be at least 256, got 255."),
+        ("max_pending_bytes", 2**63, "max_pending_bytes must be from 256 to "),
+        ("max_batch_bytes", 255, "max_batch_bytes must be at least 256, got 255."),
         ("max_event_bytes", 127, "max_event_bytes must be at least 128, got 127."),
-        ("max_event_bytes", MIB, "max_batch_bytes is too small for one event of max_event_bytes. Raise it."),
         (
             "max_event_bytes",
             MIB - 1,
-            "max_batch_bytes is too small for one event of max_event_bytes. Raise it.",
+            "max_batch_bytes has no room for one event of max_event_bytes. Raise it, or",
         ),
-        ("max_pending_bytes", 2048, "max_pending_bytes is smaller than max_event_bytes. Raise it."),
-        ("spool_max_bytes", 2048, "spool_max_bytes is smaller than max_event_bytes. Raise it."),
         ("spool", " ", "spool must be the path of a file. "),
         ("spool", b"events.db", "spool must be the path of a file. "),
         ("durability", "disk", "durability is none of those that there are. "),
@@ -275,6 +272,18 @@ def test_a_value_that_cannot_be_is_refused_with_the_remedy(name, value, words):
     assert words in str(error)
     assert error.setting in str(error)
     assert error.setting in (name, "max_batch_bytes")
+
+
+@pytest.mark.parametrize(
+    ("name", "most_event_bytes"),
+    [("max_pending_bytes", 10_000), ("spool_max_bytes", 10_000), ("max_batch_bytes", 9_998)],
+)
+def test_a_bound_can_be_lowered_by_itself(name, most_event_bytes):
+    """An event has the room that there is: who sets one bound need not know the others."""
+    settings = Settings(api_key="sk_x", **{name: 10_000})
+
+    assert settings.max_event_bytes == most_event_bytes
+    assert "Raise it, or lower that" in str(refused(**{name: 10_000, "max_event_bytes": 10_001}))
 
 
 @pytest.mark.parametrize(
