@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, cast
 
 from spotzee_logging import late
@@ -10,19 +11,32 @@ from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import ApiClient
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.dispatcher import Dispatcher
+from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.settings import OnError, Settings
 from spotzee_logging.stats import Ledger
 
 
 def dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
-    """Delivers what the buffer holds. Raises `SpoolError`.
+    """Delivers what the buffer holds. Raises `SpoolError`, and `InvalidSettings` for what is no buffer.
 
     :param buffer: where events wait; None: the one that the settings name.
     """
-    held_in = _buffer_for(settings) if buffer is None else buffer
+    held_in = _buffer_for(settings) if buffer is None else _checked(buffer)
     reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", settings.on_error))
     return Dispatcher(settings, held_in, ApiClient(settings), reporter)
+
+
+def _checked(buffer: Buffer) -> Buffer:
+    contract = [name for name in vars(Buffer) if not name.startswith("_")]
+    missing = [name for name in contract if inspect.getattr_static(buffer, name, None) is None]
+    if missing:
+        raise InvalidSettings(
+            f"buffer must keep the contract of spotzee_logging.buffers.base.Buffer, and {type(buffer).__name__} has "
+            f"no {', '.join(missing)}. Leave it out, or derive it from spotzee_logging.buffers.memory.MemoryBuffer.",
+            setting="buffer",
+        )
+    return buffer
 
 
 def _buffer_for(settings: Settings) -> Buffer:

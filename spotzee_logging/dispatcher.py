@@ -28,9 +28,6 @@ IDLE_SECONDS: Final = 5.0
 _LEAST_PAUSE_SECONDS: Final = 0.1
 """How long a thread rests at least after a fault of ours, or of a buffer's."""
 
-_FULL: Final = (
-    "the buffer was full. Raise max_pending_bytes, or see in stats().last_error why delivery does not keep up"
-)
 _CLOSED: Final = "the handler was closed, and its flushOnClose was False"
 _UNDELIVERED: Final = (
     "the process ended before it could be delivered. Raise shutdown_timeout_seconds, "
@@ -137,10 +134,10 @@ class Dispatcher:
     def _drop_for_room(self, dropped: Sequence[Body], body: Body) -> None:
         """Count, and tell of, the events that a full buffer has given; `body` is the one that was put."""
         if dropped and dropped[-1] is body:
-            self.reporter.not_held(body, "buffer_full", _FULL)
+            self.reporter.not_held(body, "buffer_full", self._why_full)
             dropped = dropped[:-1]
         if dropped:
-            self.reporter.dropped(dropped, "buffer_full", _FULL)
+            self.reporter.dropped(dropped, "buffer_full", self._why_full)
 
     def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
         self.deliver_soon()
@@ -152,8 +149,15 @@ class Dispatcher:
         except BaseException:
             # Ctrl-C, or what else a signal's handler raises into the wait: the event has seldom found room.
             if self.buffer.position == position:
-                self.reporter.not_held(body, "buffer_full", _FULL)
+                self.reporter.not_held(body, "buffer_full", self._why_full)
             raise
+
+    @property
+    def _why_full(self) -> str:
+        bound = "spool_max_bytes" if self.buffer.place else "max_pending_bytes"
+        return (
+            f"the buffer was full. Raise {bound}, or see in stats().last_error why delivery does not keep up"
+        )
 
     def wake(self) -> None:
         """Have a thread look again at what is due."""

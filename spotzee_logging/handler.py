@@ -90,12 +90,19 @@ class SpotzeeHandler(logging.Handler):
     def api_key(self) -> None:
         """The key to send with: it can be set, to a string or a function, and takes effect at the next request.
 
-        Setting it ends a pause at once. It cannot be read; raises AttributeError.
+        Setting it ends a pause at once; raises `InvalidSettings` for what is no key. It cannot be read; raises
+        AttributeError.
         """
         raise AttributeError("api_key can be set, and is shown to nobody")
 
     @api_key.setter
     def api_key(self, api_key: ApiKey) -> None:
+        if api_key is None:
+            raise InvalidSettings(
+                "api_key cannot be set to None, events could not be sent. Give a project's key (sk_… or pk_…), or a "
+                "function that gives one.",
+                setting="api_key",
+            )
         self._dispatcher.set_api_key(_settings().validated("api_key", api_key))
 
     @property

@@ -1,5 +1,6 @@
 """The handler's own habits: MemoryHandler's, the hooks', and what it does with records that are no events."""
 
+import collections
 import copy
 import logging
 import logging.handlers
@@ -633,6 +634,39 @@ def test_a_buffer_and_a_spool_are_one_too_many(tmp_path):
 
     assert caught.value.setting == "spool"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("buffer", ["memory", collections.deque()], ids=["text", "deque"])
+def test_what_is_no_buffer_is_refused_where_the_handler_is_made(buffer):
+    """It says what the thing lacks, and what to do."""
+    with pytest.raises(InvalidSettings, match=r"has no .*take.*Leave it out, or derive it") as caught:
+        SpotzeeHandler("sk_test", buffer=buffer)
+
+    assert caught.value.setting == "buffer"
+
+
+@pytest.mark.parametrize("key", [None, "", "ok_organisation", 7], ids=str)
+def test_a_key_that_is_none_is_refused_where_it_is_set(sandbox, make_handler, make_logger, key):
+    """The error comes where the mistake is, and the handler goes on with the key that it has."""
+    handler = make_handler()
+
+    with pytest.raises(InvalidSettings, match="api_key"):
+        handler.api_key = key
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    assert handler.flush(10)
+
+
+def test_a_full_spool_names_its_own_bound(tmp_path, make_handler, make_logger, caplog):
+    """The remedy is the setting that bounds the file, not the one of memory."""
+    handler = make_handler(spool=tmp_path / "events.db", spool_max_bytes=256, flush_interval_seconds=3600)
+    logger = make_logger(handler)
+
+    for number in range(4):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert "the buffer was full. Raise spool_max_bytes, or see" in said(caplog)
+    assert handler.flush(10)
 
 
 class Full(MemoryBuffer):
