@@ -15,6 +15,7 @@ from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
 from spotzee_logging.buffers.base import Batch
 from spotzee_logging.foreign import attempt
 from spotzee_logging.responses import outcome_of
+from spotzee_logging.setting_kinds import is_loopback
 from spotzee_logging.settings import ApiKey, Settings, validated
 from spotzee_logging.version import __version__
 
@@ -232,11 +233,28 @@ def _own_session(settings: Settings) -> requests.Session:
     adapter = _adapter_class()(pool_connections=1, pool_maxsize=settings.connections, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    # Plain http is to this machine only: a proxy of the environment could not reach it, and would see the key.
-    session.trust_env = not settings.base_url.startswith("http://")
+    if settings.base_url.startswith("http://"):
+        session.trust_env = False
+        session.proxies.update(_proxies_here(settings.base_url))
     # What a server or a proxy would have remembered does not travel with the next batch.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return session
+
+
+def _proxies_here(url: str) -> dict[str, str]:
+    """The environment's proxies that are on this machine: plain http goes to this machine alone.
+
+    One elsewhere, as a company's is, would look for it on its own machine, and see the key.
+    """
+    from requests.utils import get_environ_proxies  # noqa: PLC0415  see ApiClient
+
+    proxies = get_environ_proxies(url, no_proxy=None)
+    return {scheme: proxy for scheme, proxy in proxies.items() if is_loopback(_host_of(proxy))}
+
+
+def _host_of(proxy: str) -> str:
+    """The host of a proxy, which may be given without a scheme."""
+    return late.module("urllib.parse").urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
 
 
 @functools.cache

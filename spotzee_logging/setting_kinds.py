@@ -210,7 +210,7 @@ def _valid_url(name: str, _: Row, value: Any) -> str:
         refuse(name, "has a user, a query or a fragment, which would travel with every event", _URL_REMEDY)
     if parts.path.endswith("/events"):
         refuse(name, "ends in /events, which is added to it", "Leave /events off.")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         refuse(
             name,
             "is plain http, which goes to this machine only: elsewhere all on the way see the key",
@@ -222,7 +222,8 @@ def _valid_url(name: str, _: Row, value: Any) -> str:
 _URL_REMEDY: Final = "Give it as in https://apix.spotzee.com/api/client, or leave it out."
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own, whoever asks."""
     if host == "localhost":
         return True
     try:

@@ -17,6 +17,7 @@ from spotzee_logging.buffers.base import seal
 from spotzee_logging.cli.doctor.findings import Examined, Finding
 from spotzee_logging.client import ApiClient
 from spotzee_logging.encoding import encode_event
+from spotzee_logging.setting_kinds import is_loopback
 from spotzee_logging.settings import Settings
 
 MOST_SKEW_SECONDS: Final = 30.0
@@ -67,11 +68,11 @@ def proxy(examined: Examined) -> Iterator[Finding]:
         return
     if settings.session is not None:
         yield Finding("the setting session decides on proxies and certificates")
-    elif settings.base_url.startswith("http://"):
-        yield Finding("none: plain http goes to this machine")
     else:
         proxy_url = _proxy(settings)
-        yield Finding(f"{_without_user(proxy_url)} (from the environment)" if proxy_url else "none")
+        is_local = settings.base_url.startswith("http://")
+        none = "none on this machine, where plain http stays" if is_local else "none"
+        yield Finding(f"{_without_user(proxy_url)} (from the environment)" if proxy_url else none)
 
 
 def connection(examined: Examined) -> Iterator[Finding]:
@@ -139,13 +140,13 @@ def key(examined: Examined) -> Iterator[Finding]:
 
 
 def _proxy(settings: Settings) -> str:
-    """As requests looks it up: by scheme, else `all`, unless the host is left out."""
+    """As the client looks it up: by scheme, else `all`, unless the host is left out; for plain http on this machine."""
     parts = urlsplit(settings.base_url)
-    is_left_to_session = settings.session is not None or parts.scheme == "http"
-    if is_left_to_session or urllib.request.proxy_bypass(parts.hostname or ""):
+    if settings.session is not None or urllib.request.proxy_bypass(parts.hostname or ""):
         return ""
     proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all") or ""
+    found = proxies.get(parts.scheme) or proxies.get("all") or ""
+    return "" if parts.scheme == "http" and not is_loopback(_host_and_port(found)[0]) else found
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
