@@ -228,8 +228,7 @@ class SpotzeeHandler(logging.Handler):
         seconds = full if timeout is None else timeout
         if not lifecycle.may_wait():
             seconds = 0.0
-        with lifecycle.process_exit.waiting():
-            is_settled = self._dispatcher.flush(lifecycle.process_exit.remaining_seconds(seconds))
+        is_settled = lifecycle.process_exit.wait(self._dispatcher.flush, seconds)
         if not is_settled and seconds >= full:
             self._missed = (*self._progress(), time.monotonic())
         return is_settled

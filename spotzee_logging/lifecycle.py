@@ -6,6 +6,7 @@ Nothing is hooked before the first member registers, and members are held weakly
 from __future__ import annotations
 
 import atexit
+import functools
 import math
 import os
 import sys
@@ -75,7 +76,7 @@ _pid = os.getpid()
 
 
 _JUST_SECONDS: Final = 1.0
-"""What was waited for before a signal's earlier handler ran counts as the exit's, where that follows so soon."""
+"""A wait in vain, and what a signal's handler waited, count as the exit's where that follows so soon."""
 
 
 class _Exit:
@@ -127,14 +128,19 @@ class _Exit:
         """What is left of a member's timeout: all of it until the exit begins."""
         return max(0.0, timeout_seconds - self._waited_seconds) if self.has_begun else timeout_seconds
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def wait(self, wait: Callable[[float], bool], timeout_seconds: float) -> bool:
+        """Wait by `wait`, at most as long as the exit leaves of the timeout; whether all is settled, as that says."""
         started = time.monotonic()
+        is_settled = False
         try:
-            yield
+            is_settled = wait(self.remaining_seconds(timeout_seconds))
         finally:
+            now = time.monotonic()
             if self.has_begun:
-                self._waited_seconds += time.monotonic() - started
+                self._waited_seconds += now - started
+            elif not is_settled:
+                self._forewaited = (now - started, now)
+        return is_settled
 
 
 process_exit = _Exit()
@@ -206,10 +212,13 @@ def _flush(waiting: list[Member], timeout_seconds: float | None) -> bool:
         attempt(member.flush_soon)
     if timeout_seconds is None:
         timeout_seconds = max((member.shutdown_timeout_seconds for member in waiting), default=0.0)
-    deadline = time.monotonic() + process_exit.remaining_seconds(timeout_seconds)
-    with process_exit.waiting():
-        # Each is asked, also after one that did not make it.
-        settled = [attempt(member.flush, max(0.0, deadline - time.monotonic()))[0] for member in waiting]
+    return process_exit.wait(functools.partial(_flush_each, waiting), timeout_seconds)
+
+
+def _flush_each(waiting: list[Member], timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    # Each is asked, also after one that did not make it.
+    settled = [attempt(member.flush, max(0.0, deadline - time.monotonic()))[0] for member in waiting]
     return all(settled)
 
 

@@ -422,6 +422,26 @@ atexit.register(lambda: print(ended))
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "end",
+    ["atexit.register(handler.close)", "logging.shutdown()", "handler.flush(); handler.close()", "flush()"],
+)
+def test_16_what_a_program_waits_for_in_vain_just_before_is_the_exits(sandbox, run_python, end):
+    """A program that flushes or closes at its end waits once: nothing has come through, and nothing will."""
+    sandbox.faults([{"hang": True, "times": 100}])
+    body = f"""
+from spotzee_logging import flush
+log(1)
+started = time.monotonic()
+{end}
+"""
+
+    done = run_python(MEASURED + program(body, shutdown_timeout_seconds=1.5), sandbox.url)
+
+    assert 1.4 < float(done.stdout) < 2 * 1.5
+    assert done.stderr.count("1 event undelivered at exit") == 1
+
+
 def test_16_what_the_exit_drops_is_counted_and_told(sandbox, run_python):
     """Undelivered events reach on_error with a reason before the process is gone."""
     sandbox.stop()
@@ -481,7 +501,7 @@ class Broken(MemoryBuffer):
     @property
     def oldest(self):
         raise OSError("rosebud")
-    keep = None  # to call it is a TypeError
+    keep = 7  # to call it is a TypeError
 
 options = {"base_url": sys.argv[1], "shutdown_timeout_seconds": 0.2}
 logger.handlers[:] = [
