@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from time import perf_counter
+from types import FrameType
 from typing import Any, Final
 
 from spotzee_logging.contact import get_contact
@@ -96,9 +97,13 @@ class BlockTemplate:
 
 
 class Block:
-    """One run of a `with track(...)` block."""
+    """One run of a `with track(...)` block.
 
-    def __init__(self, template: BlockTemplate, ends: Ends, road: Road) -> None:
+    :param frame: where it was entered.
+    """
+
+    def __init__(self, template: BlockTemplate, ends: Ends, road: Road, frame: FrameType) -> None:
+        self.frame = frame
         self._template = template
         self._ends = ends
         self._road = road
@@ -136,9 +141,14 @@ class OpenBlocks:
         self._blocks.append(block)
         _open_here.set((*_open_here.get(), block))
 
-    def pop(self) -> Block:
+    def pop(self, frame: FrameType) -> Block:
+        """The block that is left in `frame`: what entered it tells best, and its context where that is another's.
+
+        An ExitStack, say, enters and leaves in frames of its own.
+        """
+        of_frame = [block for block in self._blocks if block.frame is frame]
         here = [block for block in _open_here.get() if block in self._blocks]
-        block = here[-1] if here else self._blocks[-1]
+        block = (of_frame or here or self._blocks)[-1]
         self._blocks.remove(block)
         _open_here.set(tuple(each for each in _open_here.get() if each is not block))
         return block

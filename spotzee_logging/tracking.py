@@ -28,6 +28,7 @@ __all__ = ["Call", "Draft", "Tracking", "arg", "elapsed", "error", "result", "tr
 Function = TypeVar(
     "Function", bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]"
 )
+Value = TypeVar("Value")
 Id = str | Marker | Callable[[Call], str | None] | None
 Data = Mapping[str, Any] | Marker | Callable[[Call], Mapping[str, Any] | None] | None
 User = UserFields | Mapping[str, Any] | Marker | Callable[[Call], Mapping[str, Any] | None] | None
@@ -71,16 +72,17 @@ class Tracking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blocks.pop().end(error)
+        self._blocks.pop(sys._getframe(1)).end(error)  # noqa: SLF001  the frame that it was entered in
 
-    # Not `async def`: its frame would stand between us and the caller's line.
+    # Not `async def`: its frame would stand between us and the caller's.
     def __aenter__(self) -> Coroutine[Any, Any, Draft]:
         return _ready(self._enter(sys._getframe(1)))  # noqa: SLF001
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._blocks.pop().end(error)
+    ) -> Coroutine[Any, Any, None]:
+        self._blocks.pop(sys._getframe(1)).end(error)  # noqa: SLF001
+        return _ready(None)
 
     def _plan(self, function: Any) -> Plan:
         place = place_of_function(function)
@@ -94,7 +96,7 @@ class Tracking:
         if self._block_template is None:
             self._block_template = BlockTemplate(self._name, self._fields)
         road = Road(self._logger, self._level, place_of_block(caller))
-        block = Block(self._block_template, self._ends, road)
+        block = Block(self._block_template, self._ends, road, caller)
         self._blocks.push(block)
         return block.draft
 
@@ -213,5 +215,5 @@ def _valid_level(level: int | str) -> int:
         raise ValueError(f'track: level must be a number or a name like "INFO", got {level!r}.') from None
 
 
-async def _ready(draft: Draft) -> Draft:
-    return draft
+async def _ready(value: Value) -> Value:
+    return value

@@ -1,6 +1,7 @@
 """`with track(...)` and `async with track(...)`."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -213,6 +214,45 @@ def test_left_in_another_context_than_it_was_entered_in(catcher):
     contextvars.copy_context().run(tracking.__exit__, None, None, None)
 
     assert {"n": 1} == catcher.one.data
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_left_in_other_contexts_than_they_were_entered_in(catcher, first):
+    """Generators that a framework steps each in a new context keep their events apart: none is another customer's."""
+    import contextvars
+
+    tracking = track("done", on="both", data={"why": error})
+
+    def dependency(number):
+        with tracking as draft:
+            draft.external_id = f"cust_{number}"
+            yield
+
+    def step(call, *arguments):
+        with contextlib.suppress(StopIteration, ValueError):
+            contextvars.copy_context().run(call, *arguments)
+
+    both = [dependency(0), dependency(1)]
+    for each in both:
+        step(next, each)
+    step(both[first].throw, ValueError("trouble"))
+    step(next, both[1 - first])
+
+    assert [(event.external_id, event.data) for event in catcher.events] == [
+        (f"cust_{first}", {"why": "ValueError: trouble"}),
+        (f"cust_{1 - first}", {"why": None}),
+    ]
+
+
+def test_entered_and_left_by_an_exit_stack(catcher):
+    """Also two at a time, last in, first out, as the blocks would be that it stands for."""
+    tracking = track("done")
+
+    with contextlib.ExitStack() as stack:
+        for number in range(2):
+            stack.enter_context(tracking).external_id = f"cust_{number}"
+
+    assert [event.external_id for event in catcher.events] == ["cust_1", "cust_0"]
 
 
 def test_when_asks_a_block_too(catcher):
