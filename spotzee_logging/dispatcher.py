@@ -25,6 +25,9 @@ from spotzee_logging.settings import ApiKey, Settings
 IDLE_SECONDS: Final = 5.0
 """How long a thread waits for more before it ends; the next event starts another."""
 
+_ENDING_SECONDS: Final = 1.0
+"""How long the end waits for a thread that ends."""
+
 _LEAST_PAUSE_SECONDS: Final = 0.1
 """How long a thread rests at least after a fault of ours, or of a buffer's."""
 
@@ -88,6 +91,7 @@ class Dispatcher:
         self._is_noted = False
         self._is_idle = False
         self._is_held = False
+        self._may_rest = False
 
     def before_fork(self) -> None:
         """What must not cross a fork is closed until `after_fork`."""
@@ -165,6 +169,12 @@ class Dispatcher:
             self._is_noted = True
             self._notes.put(None)
 
+    def rest(self) -> None:
+        """No more events are expected: the threads end once nothing is pending, and the next event starts another."""
+        self._may_rest = True
+        if self._threads:
+            self.wake()
+
     def deliver_soon(self) -> None:
         """All that is pending is due now, though not before a backoff ends."""
         self._ask(may_hurry=False)
@@ -206,6 +216,9 @@ class Dispatcher:
 
     def give_up(self) -> tuple[int, int]:
         """Drop, counted and told of, what is pending at the end and kept nowhere; how many are dropped, and kept."""
+        # A thread that is ending just now closes its connection under this lock: the process's end would tear it apart.
+        if self._start_lock.acquire(timeout=_ENDING_SECONDS):
+            self._start_lock.release()
         kept, bodies = self._delivery.give_up()
         if bodies:  # no reason stands in the account with a count of 0
             reason, why = ("shutdown", _UNDELIVERED) if self.flush_on_close else ("closed", _CLOSED)
@@ -219,7 +232,7 @@ class Dispatcher:
                 # Made with the thread: gevent may have replaced both kinds since this dispatcher was made, and
                 # a queue of the old kind would block every greenlet of the process.
                 self._notes = queue.SimpleQueue()
-                self._is_noted = False
+                self._is_noted = self._may_rest = False
                 self._start_thread()
 
     def _start_spare(self) -> None:
@@ -307,7 +320,7 @@ class Dispatcher:
         self._is_held = False  # another thread may have found it so, before this one's request got through
         delay = self._delivery.delay_seconds()
         if delay is None:
-            if self._wait(IDLE_SECONDS):
+            if self._wait(0.0 if self._may_rest and not lifecycle.process_exit.has_begun else IDLE_SECONDS):
                 return True
             self._delivery.tend(is_idle=True)  # before nobody does any more
             return not self._may_end()
@@ -355,6 +368,8 @@ class Dispatcher:
     def _may_end(self) -> bool:
         """Whether this thread, to which nothing came, is needed no more."""
         with self._start_lock:
+            if lifecycle.process_exit.has_begun:
+                return False
             # First the thread is gone, then the buffer is asked: an event that is put meanwhile is either
             # seen here, or its caller finds no thread and waits for this lock to start one.
             self._threads.discard(threading.current_thread())

@@ -247,6 +247,7 @@ class SpotzeeHandler(logging.Handler):
         if lifecycle.process_exit.has_begun:
             self._say_if_nothing_came()
         self._reporter.diagnostics.say_left_out()
+        self._dispatcher.rest()
         super().close()
 
     def stats(self) -> Stats:

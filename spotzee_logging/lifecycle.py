@@ -44,6 +44,10 @@ class Member(Protocol):
         """Wait until it is delivered, rejected or dropped; whether it is."""
         ...
 
+    def rest(self) -> None:
+        """Keep no thread waiting for more events, once none is pending."""
+        ...
+
     @property
     def place(self) -> str:
         """The file that keeps what is pending at the end; "" where that is dropped."""
@@ -186,6 +190,7 @@ def adopt(member: Member) -> None:
     """
     member.is_forgotten = True
     _orphans.add(member)
+    member.rest()
 
 
 def let_go(member: Member) -> None:

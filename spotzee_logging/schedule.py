@@ -15,6 +15,9 @@ MOST_RETRY_AFTER_SECONDS: Final = 15 * 60.0
 RETRY_AFTER_JITTER_SECONDS: Final = 0.5
 PROBE_SECONDS: Final = 60.0
 
+HURRY_SECONDS: Final = 0.1
+"""Between two tries of flushes that do not wait for a backoff of ours: they may be called in a loop."""
+
 FREE_RESUMES: Final = 5
 """How often a pause may be ended, without a success in between, before the next try waits for a backoff."""
 
@@ -51,6 +54,7 @@ class Schedule:
         self._resumes = 0
         # Until when not to send: by our own backoff, which a flush may cut short, and by the server's word.
         self._backoff_until = 0.0
+        self._hurry_from = 0.0
         self._refused_until = 0.0
         self._paused_until = 0.0
         self._flush_position = 0
@@ -78,7 +82,9 @@ class Schedule:
     @property
     def held_seconds(self) -> float:
         """How long no request may begin at all; 0 where one may."""
-        backoff_until = 0.0 if self._may_hurry else self._backoff_until
+        backoff_until = self._backoff_until
+        if self._may_hurry:
+            backoff_until = min(backoff_until, self._hurry_from)
         return max(0.0, max(self._paused_until, self._refused_until, backoff_until) - self._clock())
 
     @property
@@ -93,7 +99,9 @@ class Schedule:
 
     def begin_try(self) -> int:
         """A request begins: the hurry, if any, is used up. Gives the epoch that it carries."""
-        self._may_hurry = False
+        if self._may_hurry:
+            self._may_hurry = False
+            self._hurry_from = self._clock() + HURRY_SECONDS
         return self.epoch
 
     def succeed(self, epoch: int) -> bool:

@@ -4,10 +4,12 @@ import logging
 import logging.config
 import logging.handlers
 import os
+import threading
 
 import pytest
 
 from conftest import numbers, program, tag
+from spotzee_logging.dispatcher import IDLE_SECONDS
 
 
 def test_five_thousand_then_the_script_ends(sandbox, run_python):
@@ -145,6 +147,21 @@ def test_an_ended_thread_starts_again(sandbox, run_python):
 
     assert done.stdout.strip() == "True"
     assert numbers(sandbox) == [2]
+
+
+def test_a_closed_handlers_thread_ends_at_once(sandbox, make_handler, make_logger):
+    """Nobody waits for it to be idle for long; what is logged yet starts another, and arrives."""
+    handler = make_handler()
+    logger = make_logger(handler)
+    for number in range(3):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+        (thread,) = (each for each in threading.enumerate() if each.name == "spotzee_logging")
+
+        handler.close()
+
+        thread.join(IDLE_SECONDS - 1)
+        assert not thread.is_alive()
+    assert numbers(sandbox) == [0, 1, 2]
 
 
 def test_closed_and_used_again(sandbox, make_handler, make_logger):

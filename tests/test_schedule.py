@@ -123,6 +123,21 @@ def test_a_flush_cuts_our_wait_once_and_never_the_servers(clock, buffer):
     assert schedule.delay_seconds(buffer) == 10.5
 
 
+def test_flushes_in_a_loop_do_not_try_in_a_loop(clock, buffer):
+    """A program that polls while the server is away makes some tries a second, whatever the backoff is by then."""
+    schedule = schedule_of(clock, capacity=1)
+    buffer.put(b"{}", "c")
+    tries = 0
+    while clock.now < 1000.0 + 60.0:
+        schedule.ask_for(buffer.position, may_hurry=True)
+        if schedule.delay_seconds(buffer) == 0:
+            tries += 1
+            fail(schedule)
+        clock.now += 0.01
+
+    assert 500 <= tries <= 600
+
+
 def test_a_released_batch_is_due_when_the_wait_is_over(clock, buffer):
     """A batch that failed goes first, whatever its age."""
     schedule = schedule_of(clock, flush_interval_seconds=60)
