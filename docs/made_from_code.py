@@ -189,6 +189,11 @@ def _pauses() -> str:
     return table(["it paused for", "what to do"], rows)
 
 
+def _rejections() -> str:
+    rows = [[_statuses(statuses), words] for statuses, words in answers.REJECTION_REMEDIES]
+    return table(["it was rejected with", "what its message ends with"], rows)
+
+
 def _statuses(statuses: Container[int | None]) -> str:
     if isinstance(statuses, range):
         return "any other" if len(statuses) > 100 else f"{statuses.start // 100}xx"
@@ -416,6 +421,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "user-fields": _user_fields,
     "answers": _answers_table,
     "pauses": _pauses,
+    "rejections": _rejections,
     "limits": _limits,
     "api": _api,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -20,6 +21,29 @@ class Move(Enum):
     REJECT = "given up, with the server's words"
 
 
+MOST_COMPLAINTS: Final = 5
+"""How many of an event's errors are told of; the others are counted."""
+
+
+class Complaint(NamedTuple):
+    """One of an answer's `errors`: what is wrong with one event.
+
+    :param field: which of its fields (`user.email`); "" where none is named.
+    :param message: the server's words.
+    :param code: its word for it (`parameter_invalid_format`), where it gave one.
+    """
+
+    field: str = ""
+    message: str = ""
+    code: str | None = None
+
+    def words(self, known_code: str | None) -> str:
+        """All of it in a few words, but for a code that is told already."""
+        code = "" if self.code == known_code else self.code or ""
+        said = f"{self.message} ({code})" if self.message and code else self.message or code
+        return f"{self.field}: {said}" if self.field and said else self.field or said
+
+
 class Outcome(NamedTuple):
     """What one request came to.
 
@@ -28,7 +52,7 @@ class Outcome(NamedTuple):
     :param code: the server's word for it (`validation_failed`), where it gave one.
     :param request_id: the server's id of the request.
     :param retry_after_seconds: how long it asks to wait.
-    :param items: the indexes of the events that its `errors` name.
+    :param items: what its `errors` say of single events, by the index of each that they name.
     :param is_replayed: whether it is the first answer to the batch's key once more, kept by the server.
     """
 
@@ -37,7 +61,7 @@ class Outcome(NamedTuple):
     code: str | None = None
     request_id: str | None = None
     retry_after_seconds: float | None = None
-    items: frozenset[int] = frozenset()
+    items: Mapping[int, Sequence[Complaint]] = MappingProxyType({})
     is_replayed: bool = False
 
     @property
@@ -47,9 +71,25 @@ class Outcome(NamedTuple):
             return self.code
         return "no_answer" if self.status is None else f"http_{self.status}"
 
+    def of(self, index: int) -> Outcome:
+        """What it came to for one event: in the words that are its own, where there are such."""
+        complaints = self.items.get(index, ())
+        code = self.code or next((each.code for each in complaints if each.code), None)
+        message = _told(words for each in complaints if (words := each.words(code)))
+        if self.message and not any(each.message for each in complaints):
+            message = f"{self.message} ({message})" if message else self.message
+        return self._replace(message=message, code=code, items=MappingProxyType({}))
+
     def __str__(self) -> str:
         answer = "no answer" if self.status is None else f"{self.status} {self.code or ''}".rstrip()
         return f"{answer}: {self.message}" if self.message else answer
+
+
+def _told(words: Iterable[str]) -> str:
+    """Each of them once, as many as are told."""
+    different = list(dict.fromkeys(words))
+    left_out = len(different) - MOST_COMPLAINTS
+    return "; ".join(different[:MOST_COMPLAINTS]) + (f"; and {left_out:,} more" if left_out > 0 else "")
 
 
 KEY_UNAVAILABLE: Final = "api_key_unavailable"
@@ -90,6 +130,14 @@ PAUSE_REMEDIES: Final[Sequence[tuple[Container[int | None], str]]] = (
     (range(1000), "See the setting base_url: this is not the events API, or not the project"),
 )
 """What to do where delivery pauses: the first row that has the status."""
+
+REJECTION_REMEDIES: Final[Sequence[tuple[Container[int | None], str]]] = (
+    (range(200, 300), "It will not be sent again: mend the event where it is logged"),
+    ({400, 422}, "It will not be sent again: mend the event where it is logged"),
+    ({413}, "It will not be sent again: log the event with less data"),
+    (range(1000), "It will not be sent again"),
+)
+"""What to do about an event that is rejected: the first row that has the status."""
 
 
 def move_for(outcome: Outcome) -> Move:

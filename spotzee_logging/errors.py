@@ -121,7 +121,10 @@ class MissingLibrary(SpotzeeError, ImportError):
 
 
 class EventRejected(SpotzeeError):
-    """The API refused an event for good; it will not be sent again. Handed to `on_error`, never raised."""
+    """The API refused an event for good; it will not be sent again. Handed to `on_error`, never raised.
+
+    The message holds what the API says of this very event: each field with its words, where it names such.
+    """
 
 
 class DeliveryPaused(SpotzeeError):

@@ -5,29 +5,37 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from spotzee_logging.answers import Outcome
+from spotzee_logging.answers import Complaint, Outcome
 
 _MAX_MESSAGE_CHARACTERS: Final = 500
+_MAX_COMPLAINT_CHARACTERS: Final = 200
 _MAX_WORD_CHARACTERS: Final = 100
 
 
 def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """What a request came to. Never raises: what cannot be read is left out."""
     problem = _problem(body)
-    message = problem.get("message") or problem.get("error") or problem.get("title") or ""
+    message = problem.get("message") or problem.get("error") or problem.get("title")
     return Outcome(
         status,
-        _legible(str(message)[:_MAX_MESSAGE_CHARACTERS]),
+        _words(message, _MAX_MESSAGE_CHARACTERS),
         code=_word(problem.get("code")),
         request_id=_word(problem.get("request_id")) or _word(headers.get("X-Request-Id")),
         retry_after_seconds=_retry_after_seconds(headers),
         items=_named_items(problem),
         is_replayed=headers.get("Idempotent-Replayed", "").lower() == "true",
     )
+
+
+def _words(value: object, most_characters: int) -> str:
+    """What the server says, cut; what is no text is shown in short, however large or deep it is."""
+    text = value if isinstance(value, str) else reprlib.repr(value) if value else ""
+    return _legible(text[:most_characters])
 
 
 def _word(value: object) -> str | None:
@@ -51,16 +59,24 @@ def _legible(text: str) -> str:
 _ITEM: Final = re.compile(r"\[?(\d{1,3})\]?(?:\.|$)", re.ASCII)
 
 
-def _named_items(problem: dict[str, Any]) -> frozenset[int]:
-    """The indexes that `errors[].param` name (contract: "Error body")."""
+def _named_items(problem: dict[str, Any]) -> Mapping[int, Sequence[Complaint]]:
+    """What `errors` say, by the index that each `param` names (contract: "Error body")."""
     errors = problem.get("errors")
-    params = (
-        [error.get("param") for error in errors if isinstance(error, dict)]
-        if isinstance(errors, list)
-        else []
+    named: dict[int, list[Complaint]] = {}
+    for error in errors if isinstance(errors, list) else ():
+        param = error.get("param") if isinstance(error, dict) else None
+        found = _ITEM.match(param) if isinstance(param, str) else None
+        if found is not None:
+            named.setdefault(int(found[1]), []).append(_complaint(found.string[found.end() :], error))
+    return named
+
+
+def _complaint(field: str, error: dict[str, Any]) -> Complaint:
+    return Complaint(
+        _words(field, _MAX_WORD_CHARACTERS).strip(),
+        _words(error.get("message"), _MAX_COMPLAINT_CHARACTERS).strip().rstrip("."),  # more may follow
+        _word(error.get("code")),
     )
-    found = [_ITEM.match(param) for param in params if isinstance(param, str)]
-    return frozenset(int(match[1]) for match in found if match is not None)
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from spotzee_logging.amounts import amount
-from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for
+from spotzee_logging.answers import PAUSE_REMEDIES, REJECTION_REMEDIES, Move, Outcome, move_for
 from spotzee_logging.buffers.base import Batch, Buffer, Verdict
 from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.parking import Parking
@@ -115,7 +116,7 @@ class Settlement:
             is_possibly_repeated=time.time() - batch.sealed_at > IDEMPOTENCY_KEY_SECONDS,
         )
         if refused:
-            self._tell_rejected([batch.events[index] for index in refused], answered.outcome)
+            self._tell_rejected(answered, refused)
 
     def _retry(self, answered: Answered) -> None:
         outcome = answered.outcome
@@ -164,8 +165,9 @@ class Settlement:
             self._halve(answered)
             return
         # The server names no number: the event's own is what its author can act on.
-        words = f"{answered.outcome.message} (it takes {sum(map(len, events))} bytes)".lstrip()
-        self._reject(answered._replace(outcome=answered.outcome._replace(message=words)))
+        outcome = answered.outcome.of(0)
+        words = f"{outcome.message} (it takes {sum(map(len, events))} bytes)".lstrip()
+        self._reject(answered._replace(outcome=outcome._replace(message=words)))
 
     def _halve(self, answered: Answered) -> None:
         count = len(answered.batch.events)
@@ -191,18 +193,23 @@ class Settlement:
         self._reject_some(answered, range(len(answered.batch.events)))
 
     def _reject_some(self, answered: Answered, indexes: Sequence[int]) -> None:
-        outcome = answered.outcome
         self._end(answered)
-        self._tell_rejected(self._buffer.reject(answered.batch, indexes, _verdict(outcome)), outcome)
+        left = self._buffer.reject(answered.batch, indexes, _verdict(answered.outcome))
+        if left:  # else the batch is held no more
+            self._tell_rejected(answered, indexes)
 
-    def _tell_rejected(self, bodies: Sequence[bytes], outcome: Outcome) -> None:
-        self._reporter.ledger.fail(str(outcome))
-        if bodies:  # none where the batch is held no more
-            self._reporter.rejected(bodies, outcome.reason, str(outcome), outcome.request_id)
+    def _tell_rejected(self, answered: Answered, indexes: Sequence[int]) -> None:
+        """Count and tell of events that have left; those in a row of which the same is said, together."""
+        for outcome, group in groupby(indexes, answered.outcome.of):
+            bodies = [answered.batch.events[index] for index in group]
+            self._reporter.ledger.fail(str(outcome))
+            why = f"{str(outcome).rstrip('.')}. {_remedy(REJECTION_REMEDIES, outcome)}."
+            self._reporter.rejected(bodies, outcome.reason, why, outcome.request_id)
 
 
 def _verdict(outcome: Outcome) -> Verdict:
-    return Verdict(outcome.reason, str(outcome), outcome.request_id)
+    of_events = {index: _verdict(outcome.of(index)) for index in outcome.items}
+    return Verdict(outcome.reason, str(outcome), outcome.request_id, of_events)
 
 
 def _indexes(answered: Answered) -> list[int]:
@@ -210,8 +217,12 @@ def _indexes(answered: Answered) -> list[int]:
     return sorted(index for index in answered.outcome.items if index < len(answered.batch.events))
 
 
+def _remedy(remedies: Sequence[tuple[Container[int | None], str]], outcome: Outcome) -> str:
+    return next(words for statuses, words in remedies if outcome.status in statuses)
+
+
 def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:
-    remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
+    remedy = _remedy(PAUSE_REMEDIES, outcome)
     pending = amount(waiting, "event waits", "events wait")
     message = f"delivery pauses, {outcome}. {remedy}; {pending}, and it is tried once a minute."
     return DeliveryPaused(message, reason=outcome.reason, request_id=outcome.request_id)

@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import re
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from spotzee_logging.answers import Outcome, move_for
+from spotzee_logging.answers import MOST_COMPLAINTS, Complaint, Outcome, move_for
 from spotzee_logging.responses import outcome_of
 
 
@@ -32,9 +33,8 @@ def test_a_problem_document():
         errors=[{"param": "3.external_id", "code": "x", "message": "y"}, {"param": "[5].name"}],
     )
 
-    assert outcome(body) == Outcome(
-        422, "two are wrong", "validation_failed", "req_7", None, frozenset({3, 5})
-    )
+    items = {3: [Complaint("external_id", "y", "x")], 5: [Complaint("name")]}
+    assert outcome(body) == Outcome(422, "two are wrong", "validation_failed", "req_7", None, items)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,85 @@ def test_which_items_are_named(param, item):
     """`3.external_id` and `[3].external_id` name the fourth; what is no index names none."""
     named = outcome(problem(errors=[{"param": param}])).items
 
-    assert named == (frozenset() if item is None else {item})
+    assert set(named) == (set() if item is None else {item})
 
 
 @pytest.mark.parametrize("errors", [None, {}, "3.name", [None], ["3.name"], [[]], 7], ids=repr)
 def test_errors_of_another_shape_name_none(errors):
     """What is no list of objects is passed over."""
-    assert outcome(problem(errors=errors)).items == frozenset()
+    assert outcome(problem(errors=errors)).items == {}
+
+
+BAD_ID = {"param": "3.external_id", "code": "bad_id", "message": "is no id"}
+BAD_MAIL = {"param": "[3].user.email", "code": "bad_mail", "message": "is no address."}
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({"message": "m", "errors": [BAD_ID]}, "422 validation_failed: external_id: is no id (bad_id)"),
+        (
+            {"message": "m", "errors": [BAD_ID, BAD_MAIL]},
+            "422 validation_failed: external_id: is no id (bad_id); user.email: is no address (bad_mail)",
+        ),
+        ({"errors": [BAD_ID, BAD_ID]}, "422 validation_failed: external_id: is no id (bad_id)"),
+        ({"code": None, "errors": [BAD_ID]}, "422 bad_id: external_id: is no id"),
+        (
+            {"code": 42201, "errors": [{"param": "3"}, BAD_MAIL, BAD_ID]},
+            "422 bad_mail: user.email: is no address; external_id: is no id (bad_id)",
+        ),
+        ({"code": None, "message": "m", "errors": [{"param": "3"}]}, "422: m"),
+        ({"message": "m", "errors": [{"param": "3.data"}]}, "422 validation_failed: m (data)"),
+        ({"errors": [{"param": "3.data"}]}, "422 validation_failed: data"),
+        ({"errors": [{"param": "3"}]}, "422 validation_failed"),
+        ({"errors": [{"param": "3", "message": "odd"}]}, "422 validation_failed: odd"),
+        ({"errors": [{"param": "3.data", "code": "odd"}]}, "422 validation_failed: data: odd"),
+        ({"errors": [{"param": "3", "code": "odd", "message": "no"}]}, "422 validation_failed: no (odd)"),
+        ({"errors": [{"param": "3.a", "code": "validation_failed"}]}, "422 validation_failed: a"),
+        ({"errors": [{"param": "3.a", "message": {"en": "no"}}]}, "422 validation_failed: a: {'en': 'no'}"),
+        ({"errors": [{"param": "3.a\n\x1b[0m", "message": "b\nc"}]}, "422 validation_failed: a [0m: b c"),
+        ({"message": "m", "errors": [{"param": "4.name", "message": "no"}]}, "422 validation_failed: m"),
+        ({"message": "m"}, "422 validation_failed: m"),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_one_event(members, told):
+    """Its own fields, messages and codes, each once; the answer's words where it has none of its own."""
+    found = outcome(problem(**{"code": "validation_failed", **members})).of(3)
+
+    assert str(found) == told
+    assert found.items == {}
+
+
+def test_an_event_with_very_many_errors():
+    """Some are told, cut to a length that a log line can have, and the others counted."""
+    errors = [{"param": f"3.{number}{'f' * 900}", "message": "m" * 900, "code": "c"} for number in range(20)]
+
+    (told, *others) = str(outcome(problem(errors=errors)).of(3)).split("; ")
+
+    assert told == f"422 c: 0{'f' * 99}: {'m' * 200}"
+    assert len(others) == MOST_COMPLAINTS
+    assert others[-1] == "and 15 more"
+
+
+def test_ten_thousand_errors_of_one_event():
+    """They take a moment, and no room."""
+    errors = [{"param": "0", "message": str(number)} for number in range(10_000)]
+
+    assert str(outcome(problem(errors=errors)).of(0)) == "422: 0; 1; 2; 3; 4; and 9,995 more"
+
+
+@pytest.mark.parametrize("depth", [10, 900])
+def test_words_that_are_a_deep_tree(depth):
+    """They are shown down to some depth, whatever stands in the place of a message."""
+    deep = []
+    for _ in range(depth):
+        deep = [deep]
+
+    found = outcome(problem(message=deep, errors=[{"param": "0.a", "message": deep}]))
+
+    assert found.message == "[[[[[[[...]]]]]]]"
+    assert found.of(0).message == f"a: {found.message}"
 
 
 @pytest.mark.parametrize(
@@ -181,9 +253,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+params = st.from_regex(r"\[?[0-9]{1,3}\]?(\.[a-z.]{0,200})?", fullmatch=True) | json_values
+words = st.text(max_size=300) | json_values
+errors = st.fixed_dictionaries({"param": params}, optional={"message": words, "code": words})
 members = st.dictionaries(
     st.sampled_from(["code", "message", "error", "title", "request_id", "errors"]),
-    json_values | st.lists(st.fixed_dictionaries({"param": json_values})),
+    json_values | st.lists(errors | json_values, max_size=12),
 )
 header_values = st.text(st.characters(codec="latin-1"), max_size=40) | st.sampled_from(
     ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 0001 00:00:00 -9999", "1" * 400, "9e999"]
@@ -202,5 +277,10 @@ def test_anything_is_an_outcome_with_a_move(status, body, headers):
 
     assert move_for(outcome)
     assert outcome.retry_after_seconds is None or outcome.retry_after_seconds >= 0
-    assert all(0 <= index < 1000 for index in outcome.items)
     assert len(str(outcome)) < 700
+    for index in [*outcome.items, 1000]:
+        assert 0 <= index <= 1000
+        told = outcome.of(index)
+        assert told.reason == outcome.reason or outcome.code is None
+        assert len(str(told)) < 3000
+        assert re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", str(told)) is None

@@ -517,11 +517,28 @@ def test_dead_letters_are_kept_with_the_servers_words(open_spool, path):
     rows = rejected(path)
 
     assert [(row.reason, row.why, row.request_id, row.body) for row in rows] == [
-        (*verdict, body(1)),
-        (*verdict, body(2)),
+        ("validation_failed", "422 validation_failed: phone", "req_7", body(1)),
+        ("validation_failed", "422 validation_failed: phone", "req_7", body(2)),
     ]
     assert all(row.rejected_at > 1.7e9 for row in rows)
     assert len(buffer) == 0
+
+
+def test_each_dead_letter_has_the_verdict_on_it(open_spool, path):
+    """Where the server has words of its own for an event, these are kept with it; else those for all."""
+    buffer = open_spool()
+    put(buffer, range(6))
+    verdict = Verdict("r", "why", "req_7", {1: Verdict("r1", "why 1"), 2: Verdict("r2", "why 2", "req_7")})
+    buffer.reject(buffer.take(3, PLENTY), [0, 2], verdict)
+    assert numbers(buffer.take(1, PLENTY)) == [1]
+    buffer.ack(buffer.take(3, PLENTY), [0, 1], verdict)
+
+    assert [(row.reason, row.why, row.request_id, row.body) for row in rejected(path)] == [
+        ("r", "why", "req_7", body(0)),
+        ("r2", "why 2", "req_7", body(2)),
+        ("r", "why", "req_7", body(3)),
+        ("r1", "why 1", None, body(4)),
+    ]
 
 
 def test_a_dead_letter_with_half_a_character_stops_nothing(open_spool, path):

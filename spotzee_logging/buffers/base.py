@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from spotzee_logging.encoding import join_events
@@ -49,11 +50,17 @@ class Verdict(NamedTuple):
     :param reason: the word that they are counted under.
     :param why: the answer, with the server's words.
     :param request_id: the server's name for the request.
+    :param of_events: the verdict on single events of the batch, by index, in the place of this one.
     """
 
     reason: str
     why: str = ""
     request_id: str | None = None
+    of_events: Mapping[int, Verdict] = MappingProxyType({})
+
+    def of(self, index: int) -> Verdict:
+        """The verdict on one event."""
+        return self.of_events.get(index) or Verdict(self.reason, self.why, self.request_id)
 
 
 NO_VERDICT: Final = Verdict("")

@@ -269,7 +269,10 @@ class Change:
     def bury(self, refused: Iterable[tuple[Body, Verdict]]) -> None:
         """Keep events that the server has refused."""
         now = time.time()
-        rows = [(now, *map(_as_text, verdict), body) for body, verdict in refused]
+        rows = [
+            (now, *map(_as_text, (verdict.reason, verdict.why, verdict.request_id)), body)
+            for body, verdict in refused
+        ]
         if rows:
             self._connection.executemany(
                 "INSERT INTO rejected (rejected_at, reason, why, request_id, body) VALUES (?, ?, ?, ?, ?)",

@@ -179,8 +179,7 @@ class SqliteBuffer:
 
     def ack(self, batch: Batch, refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT) -> bool:
         with self._lock:
-            buried = [batch.events[index] for index in refused]
-            return self._replace(batch, [], buried, verdict)
+            return self._replace(batch, [], refused, verdict)
 
     def release(self, batch: Batch) -> bool:
         with self._lock, self._door:
@@ -204,7 +203,7 @@ class SqliteBuffer:
         left = [batch.events[index] for index in sorted(leaving)]
         with self._lock:
             parts = [part_of(batch, kept)] if kept else []
-            return left if self._replace(batch, parts, left, verdict) else ()
+            return left if self._replace(batch, parts, sorted(leaving), verdict) else ()
 
     def tend(self, *, is_idle: bool = False) -> Tidings:
         """See `Buffer`: take over from the dead, go back to the disk after trouble, give space back."""
@@ -315,7 +314,7 @@ class SqliteBuffer:
         self._tally.lose(lost, before - claim.backlog.bytes)
 
     def _replace(
-        self, batch: Batch, parts: Sequence[Batch], buried: Sequence[Body] = (), verdict: Verdict = NO_VERDICT
+        self, batch: Batch, parts: Sequence[Batch], refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT
     ) -> bool:
         """Put `parts` where a taken batch was, and write it all down; whether it was there."""
         with self._door:
@@ -325,7 +324,7 @@ class SqliteBuffer:
             self._shelf.replace(held, parts)
             left = [event for part in parts for event in part.events]
             self._tally.count(len(left) - len(held.sizes), sum(map(len, left)) - held.bytes)
-        self._behind.bury(buried, verdict)
+        self._behind.bury(batch, refused, verdict)
         self._upkeep.write()
         return True
 

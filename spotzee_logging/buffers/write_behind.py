@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
-from spotzee_logging.buffers.base import Body, Verdict
+from spotzee_logging.buffers.base import Batch, Body, Verdict
 from spotzee_logging.buffers.claim import Claim, Sealed
 from spotzee_logging.buffers.spool_store import MOST_REJECTED, SpoolStore
 from spotzee_logging.errors import SpoolError
@@ -42,9 +42,9 @@ class WriteBehind:
             self._removed.add(held.key)
         self._touched.add(held.claim)
 
-    def bury(self, bodies: Iterable[Body], verdict: Verdict) -> None:
-        """Events were refused for good."""
-        self._refused.extend((body, verdict) for body in bodies)
+    def bury(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> None:
+        """Events of a batch were refused for good."""
+        self._refused.extend((batch.events[index], verdict.of(index)) for index in indexes)
 
     def touch(self, claims: Iterable[Claim]) -> None:
         """Owners live on, or hold less than before."""

@@ -336,7 +336,8 @@ def test_bad_lines_are_kept_beside_the_log_once(replay, sandbox, log):
 def test_what_the_api_refuses_is_kept_with_its_words(replay, sandbox, log):
     """An event that the server names is rejected with its line, event and request; the rest is delivered."""
     path = log([event(number) for number in range(10)])
-    body = {"code": "validation_failed", "message": "too odd", "errors": [{"param": "[3].data"}]}
+    errors = [{"param": "[3].data.number", "code": "bad_number", "message": "too odd"}]
+    body = {"code": "validation_failed", "message": "one is wrong", "errors": errors}
     sandbox.faults([{"status": 422, "body": body}])
 
     done = replay(path)
@@ -344,7 +345,7 @@ def test_what_the_api_refuses_is_kept_with_its_words(replay, sandbox, log):
     assert (done.returncode, done.stdout) == (1, "9 delivered, 1 rejected\n")
     (kept,) = rejected_beside(path)
     assert (kept["line"], kept["event"]["data"]) == (4, {"number": 3})
-    assert "422 validation_failed: too odd" in kept["reason"]
+    assert "422 validation_failed: data.number: too odd (bad_number)" in kept["reason"]
     assert kept["request_id"]
     assert replay(path).stdout == "9 delivered, 1 rejected, 9 delivered by earlier runs\n"
     assert numbers(sandbox) == [0, 1, 2, 4, 5, 6, 7, 8, 9]

@@ -28,6 +28,7 @@ from spotzee_logging import Settings
 from spotzee_logging.answer_heads import BoundedAnswer
 from spotzee_logging.buffers.base import seal
 from spotzee_logging.buffers.memory import MemoryBuffer
+from spotzee_logging.buffers.survey import SpoolSurvey
 from spotzee_logging.client import MAX_ANSWER_BYTES, ApiClient
 from spotzee_logging.delivery import Delivery
 from spotzee_logging.diagnostics import Diagnostics
@@ -355,10 +356,143 @@ def test_23_the_named_items_are_rejected(sandbox, make_handler, make_logger, sta
         assert isinstance(error, EventRejected)
         assert error.reason == "validation_failed"
         assert error.request_id == posts(sandbox)[0]["request_id"]
-        assert str(error).endswith(f"rejected, {status} validation_failed: no")
+        field = form.partition(".")[2]
+        said = f"{field}: bad (parameter_invalid_format)" if field else "bad (parameter_invalid_format)"
+        assert f": rejected, {status} validation_failed: {said}. It will not be sent again" in str(error)
     assert numbers(sandbox.events()) == [number for number in range(100) if number not in bad]
     assert len(posts(sandbox)) == (1 if len(bad) == 100 else 2)
     assert handler.stats().rejected == {"validation_failed": len(bad)}
+
+
+def about(index, *words):
+    """What an answer says of an event: of each field its message, and its code."""
+    return [
+        {"param": f"{index}.{field}", "message": message, **({"code": code} if code else {})}
+        for field, message, code in words
+    ]
+
+
+DIFFERENT = [
+    *about(4, ("external_id", "too short", "bad_id"), ("user.email", "no address", "bad_mail")),
+    *about(0, ("data.total", "must be a number", None)),
+    *about(7, ("name", "unknown", "bad_name")),
+]
+TOLD_OF_EACH = {
+    0: "data.total: must be a number",
+    4: "external_id: too short (bad_id); user.email: no address (bad_mail)",
+    7: "name: unknown (bad_name)",
+}
+
+
+@pytest.mark.parametrize("where", ["memory", "spool"])
+def test_23_each_is_told_what_is_wrong_with_it(sandbox, make_handler, make_logger, tmp_path, caplog, where):
+    """`on_error`, the log line and the dead letter have an event's own fields, messages and codes, in order."""
+    answer = {"code": "validation_failed", "message": "three are wrong", "errors": DIFFERENT}
+    sandbox.faults([{"status": 422, "body": answer}])
+    spool = tmp_path / "events.db" if where == "spool" else None
+    told = []
+    handler = make_handler(spool=spool, on_error=lambda event, error: told.append((event, error)))
+    log(make_logger(handler), 10)
+
+    assert handler.flush(20)
+
+    assert [event.data["number"] for event, _ in told] == [0, 4, 7]
+    for event, error in told:
+        words = f"422 validation_failed: {TOLD_OF_EACH[event.data['number']]}"
+        assert f"rejected, {words}. It will not be sent again: mend the event" in str(error)
+        assert error.reason == "validation_failed"
+    assert handler.stats().rejected == {"validation_failed": 3}
+    assert handler.stats().last_error == f"422 validation_failed: {TOLD_OF_EACH[7]}"
+    assert any(str(told[0][1]) == line for line in said(caplog))
+    assert numbers(sandbox.events()) == [1, 2, 3, 5, 6, 8, 9]
+    assert [request["events"] for request in posts(sandbox)] == [10, 7]
+    if spool is not None:
+        assert dead_letters(spool) == [
+            ("validation_failed", f"422 validation_failed: {words}", number)
+            for number, words in TOLD_OF_EACH.items()
+        ]
+
+
+@pytest.mark.parametrize("where", ["memory", "spool"])
+def test_23_a_success_tells_of_what_it_has_not_taken(sandbox, make_handler, make_logger, tmp_path, where):
+    """An event is counted under its own code where the answer has none, and is told of in its own words."""
+    sandbox.faults([{"status": 200, "body": {"errors": DIFFERENT}}])
+    spool = tmp_path / "events.db" if where == "spool" else None
+    told = []
+    handler = make_handler(spool=spool, on_error=lambda event, error: told.append((event, error)))
+    log(make_logger(handler), 10)
+
+    assert handler.flush(20)
+
+    reasons = ["http_200", "bad_id", "bad_name"]
+    words = [
+        "200: data.total: must be a number",
+        "200 bad_id: external_id: too short; user.email: no address (bad_mail)",
+        "200 bad_name: name: unknown",
+    ]
+    assert [(event.data["number"], error.reason) for event, error in told] == list(
+        zip([0, 4, 7], reasons, strict=True)
+    )
+    for (_, error), each in zip(told, words, strict=True):
+        assert f"rejected, {each}. It will not be sent again: mend the event" in str(error)
+    assert handler.stats().rejected == dict.fromkeys(reasons, 1)
+    assert handler.stats().delivered == 7
+    assert numbers(sandbox.events()) == [1, 2, 3, 5, 6, 8, 9]
+    assert len(posts(sandbox)) == 1
+    if spool is not None:
+        assert dead_letters(spool) == list(zip(reasons, words, [0, 4, 7], strict=True))
+
+
+def dead_letters(spool):
+    survey = SpoolSurvey(str(spool))
+    found = [
+        (each.where["reason"], each.where["why"], json.loads(each.body)["data"]["number"])
+        for each in survey.rejected()
+    ]
+    survey.close()
+    return found
+
+
+@pytest.mark.parametrize("status", [200, 409, 418])
+def test_23_words_for_one_event_beside_others(sandbox, make_handler, make_logger, status):
+    """Where an answer gives up a whole batch, the one event that it names has its own words, the others its."""
+    errors = [
+        *about(1, ("name", "odd", None)),
+        {"param": "1000.name"},
+        {"param": 1},
+        *about(55, ("a", "b", "c")),
+    ]
+    sandbox.faults(
+        [{"status": status, "body": {"code": "no_more", "message": "it is full", "errors": errors}}]
+    )
+    told = []
+    handler = make_handler(on_error=lambda event, error: told.append(str(error).partition("rejected, ")[2]))
+    log(make_logger(handler), 3)
+
+    assert handler.flush(20)
+
+    of_all = f"{status} no_more: it is full. It will not be sent again."
+    if status == 200:
+        assert told == [
+            "200 no_more: name: odd. It will not be sent again: mend the event where it is logged."
+        ]
+    else:
+        assert told == [of_all, f"{status} no_more: name: odd. It will not be sent again.", of_all]
+    assert handler.stats().rejected == {"no_more": len(told)}
+
+
+def test_23_the_key_is_in_no_words(sandbox, make_handler, make_logger, caplog):
+    """A server that repeats the key as what is wrong with an event does not bring it into a line of ours."""
+    errors = about(0, ("sk_secret_key", "sk_secret_key is no name", "sk_secret_key"))
+    sandbox.faults([{"status": 422, "body": {"errors": errors}}])
+    told = []
+    handler = make_handler("sk_secret_key", on_error=lambda event, error: told.append(str(error)))
+    log(make_logger(handler), 1)
+
+    assert handler.flush(20)
+
+    assert "(the key): (the key) is no name" in told[0]
+    assert "sk_secret_key" not in f"{told} {caplog.text} {handler.stats()}"
 
 
 @pytest.mark.parametrize("bad", [[0], [63], [99], [0, 50, 99], [40, 41, 42]], ids=str)
