@@ -62,7 +62,7 @@ def status(file: str, *, is_json: bool) -> None:
 @click.option("--rejected", "state", flag_value="rejected", help="Only events that the server refused.")
 @_JSON
 def list_events(file: str, state: str | None, *, is_json: bool) -> None:
-    """List events, a line each: ID, state, name and ids. Never their data."""
+    """List events, a line each: ID, state, name and ids, what the server said. Never their data."""
     with _survey(file) as survey:
         for found in _chosen(survey, state):
             about = spool_text.about(found)

@@ -92,7 +92,8 @@ def about(found: Found) -> dict[str, Any]:
 def line(event: Mapping[str, Any]) -> str:
     """One event on a line."""
     contact = event["external_id"] or event["anonymous_id"]
-    said = f" {event['reason']}" if "reason" in event else ""
+    words = event.get("why") or event.get("reason")
+    said = f"  {words}" if words else ""
     return f"{event['id']}  {event['state']}  {event['name']}  {contact}  {event['created_at']}{said}"
 
 

@@ -171,7 +171,27 @@ def test_rejected_events_are_told_with_the_servers_words(spool, refused):
     assert {(each["state"], each["reason"], each["request_id"]) for each in listed} == {
         ("rejected", "validation_failed", "req_7")
     }
-    assert "validation_failed" in spool("show", "1").stdout
+    assert {each["why"] for each in listed} == {"422 validation_failed: unknown contact"}
+    assert spool("list", "--rejected").stdout.count("  422 validation_failed: unknown contact\n") == 3
+    assert "422 validation_failed: unknown contact" in spool("show", "1").stdout
+
+
+def test_rejected_events_are_told_with_what_is_said_of_each(spool, log, sandbox):
+    """Where the answer names events, each has its own fields, messages and codes in `list` and in `show`."""
+    errors = [
+        {"param": "0.external_id", "code": "bad_id", "message": "is no id"},
+        {"param": "1.data.total", "message": "must be a number"},
+    ]
+    sandbox.faults(
+        [{"status": 422, "body": {"code": "validation_failed", "message": "no", "errors": errors}}]
+    )
+    log(2, url=sandbox.url, flush_seconds=20)
+
+    listed = spool("list", "--rejected").stdout.splitlines()
+
+    assert listed[0].endswith("422 validation_failed: external_id: is no id (bad_id)")
+    assert listed[1].endswith("422 validation_failed: data.total: must be a number")
+    assert "422 validation_failed: data.total: must be a number" in spool("show", "2").stdout
 
 
 def test_retry_sends_rejected_events_again(spool, refused, sandbox):
