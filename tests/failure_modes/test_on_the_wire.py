@@ -481,6 +481,60 @@ def test_23_words_for_one_event_beside_others(sandbox, make_handler, make_logger
     assert handler.stats().rejected == {"no_more": len(told)}
 
 
+DEEP = json.loads("[" * 500 + "]" * 500)
+ODD = {
+    "words that are no text": [{"param": "{}.a", "message": {"en": ["no"]}, "code": 7}],
+    "deep": [{"param": "{}.a", "message": DEEP, "code": DEEP}],
+    "long": [{"param": "{}." + "a" * 20_000, "message": "m" * 20_000, "code": "c" * 20_000}],
+    "half a character": [{"param": "{}.\ud83d", "message": "cut \ud83d", "code": "\ud83d"}],
+    "several lines": [{"param": "{}.a\nb", "message": "\x1b[31mno\r\nERROR:root:forged", "code": "a\nb"}],
+    "many": [{"param": "[{}].a", "message": str(number)} for number in range(1_000)],
+    "more than is read": [{"param": "[{}].a", "message": str(number)} for number in range(10_000)],
+    "others of no shape": [
+        None,
+        7,
+        "{}.a",
+        [],
+        {},
+        {"param": 1},
+        {"param": None, "message": "x"},
+        {"param": "{}"},
+    ],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_23_words_of_any_shape(make_handler, make_logger, tmp_path, odd):
+    """However odd what an answer says of an event is, that one is rejected, in a line of some length, and no other."""
+
+    def judge(events):
+        found = [index for index, event in enumerate(events) if event["data"]["number"] == 2]
+        if not found:
+            return None
+        return 422, {"errors": json.loads(json.dumps(ODD[odd]).replace("{}", str(found[0])))}
+
+    told = []
+    with Judge(judge) as server:
+        spool = tmp_path / "events.db"
+        handler = make_handler(
+            base_url=server.url,
+            spool=spool,
+            on_error=lambda event, error: told.append((event.data["number"], str(error))),
+        )
+        log(make_logger(handler), 8)
+        assert handler.flush(20)
+
+        assert sorted(numbers(server.events)) == [0, 1, 3, 4, 5, 6, 7]
+        assert len(server.requests) <= 2 * math.ceil(math.log2(8)) + 2
+    ((number, message),) = told
+    assert number == 2
+    assert len(message) < 2_500
+    assert re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", message) is None
+    ((reason, why, _),) = dead_letters(spool)
+    assert handler.stats().rejected == {reason: 1}
+    assert f"rejected, {why}. It will not" in message
+
+
 def test_23_the_key_is_in_no_words(sandbox, make_handler, make_logger, caplog):
     """A server that repeats the key as what is wrong with an event does not bring it into a line of ours."""
     errors = about(0, ("sk_secret_key", "sk_secret_key is no name", "sk_secret_key"))
