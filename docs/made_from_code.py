@@ -332,7 +332,7 @@ def _signature(name: str, thing: Any) -> str:
     if hasattr(thing, "__required_keys__"):  # a TypedDict
         return f"{name}({{...}})  # {', '.join(sorted(thing.__required_keys__)) or 'nothing'} required"
     if thing in ONLY_HANDED:
-        return f"def on_error(event, error):\n    if isinstance(error, {name}): ..."
+        return f"\ndef on_error(event, error):\n    if isinstance(error, {name}):\n        ..."
     if name.startswith("errors."):
         return f"except {name}: ..."
     return f"{name}{_parameters(thing)}"
