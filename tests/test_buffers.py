@@ -220,12 +220,15 @@ def test_a_split_that_loses_or_doubles_an_event_is_refused(make_buffer, groups):
     assert buffer.ack(batch) is True
 
 
-def test_rejected_events_leave_and_the_rest_is_a_new_batch(make_buffer):
+@pytest.mark.parametrize("reason", [REFUSED, "validation_failed"], ids=["verdict", "word"])
+def test_rejected_events_leave_and_the_rest_is_a_new_batch(make_buffer, reason):
     """The bad ones are given back in their order; the good ones come first, under a new key."""
     buffer = filled(make_buffer(), 5)
     batch = take(buffer, 4)
 
-    left = buffer.reject(batch, [2, 0], REFUSED)
+    left = buffer.reject(batch, [2, 0], reason)
+
+    assert not buffer.tend().trouble
 
     assert numbers(left) == [0, 2]
     assert state(buffer) == (3, 24, 1, True)

@@ -66,6 +66,11 @@ class Verdict(NamedTuple):
 NO_VERDICT: Final = Verdict("")
 
 
+def verdict_of(reason: Verdict | str) -> Verdict:
+    """A verdict, of which perhaps the reason alone was given."""
+    return Verdict(reason) if isinstance(reason, str) else reason
+
+
 class Tidings(NamedTuple):
     """What a buffer has found while it tended itself; counts are of events, since it was last asked.
 
@@ -194,7 +199,7 @@ class Buffer(Protocol):
         """
         ...
 
-    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:
+    def reject(self, batch: Batch, indexes: Iterable[int], reason: Verdict | str) -> Sequence[Body]:
         """The events at these indexes leave; the rest, if any, is a new batch, to be taken first.
 
         Gives the events that left, in their order: none where the batch is held no more. Where none is to

@@ -151,7 +151,7 @@ class MemoryBuffer(KeptNowhere):
         check_groups(batch, groups)
         return self._replace(batch, [part_of(batch, group) for group in groups if group])
 
-    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:  # noqa: ARG002
+    def reject(self, batch: Batch, indexes: Iterable[int], reason: Verdict | str) -> Sequence[Body]:  # noqa: ARG002
         leaving = check_indexes(batch, indexes)
         if not leaving:
             self.release(batch)

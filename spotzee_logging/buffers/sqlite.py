@@ -20,6 +20,7 @@ from spotzee_logging.buffers.base import (
     check_indexes,
     part_of,
     seal,
+    verdict_of,
 )
 from spotzee_logging.buffers.claim import Claim, loaded
 from spotzee_logging.buffers.journal import contact_of
@@ -194,7 +195,7 @@ class SqliteBuffer:
             parts = [part_of(batch, group) for group in groups if group]
             return parts if self._replace(batch, parts) else ()
 
-    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:
+    def reject(self, batch: Batch, indexes: Iterable[int], reason: Verdict | str) -> Sequence[Body]:
         leaving = check_indexes(batch, indexes)
         if not leaving:
             self.release(batch)
@@ -203,7 +204,7 @@ class SqliteBuffer:
         left = [batch.events[index] for index in sorted(leaving)]
         with self._lock:
             parts = [part_of(batch, kept)] if kept else []
-            return left if self._replace(batch, parts, sorted(leaving), verdict) else ()
+            return left if self._replace(batch, parts, sorted(leaving), verdict_of(reason)) else ()
 
     def tend(self, *, is_idle: bool = False) -> Tidings:
         """See `Buffer`: take over from the dead, go back to the disk after trouble, give space back."""

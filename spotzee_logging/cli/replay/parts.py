@@ -117,7 +117,7 @@ class Parts(KeptNowhere):
         check_groups(batch, groups)
         return self._take_apart(batch, groups)
 
-    def reject(self, batch: Batch, indexes: Iterable[int], verdict: Verdict) -> Sequence[Body]:  # noqa: ARG002
+    def reject(self, batch: Batch, indexes: Iterable[int], reason: Verdict | str) -> Sequence[Body]:  # noqa: ARG002
         leaving = check_indexes(batch, indexes)
         if self._taken is not batch:
             return ()
