@@ -104,6 +104,16 @@ def named(fields: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
+class Unresolved:
+    """Stands in an event for an id that was named and not found.
+
+    :param problem: how, in an error's words: `was not found at the call`.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+
 class Rule(NamedTuple):
     """What one field must be, and what to do where it is not."""
 
@@ -117,6 +127,8 @@ class Rule(NamedTuple):
 
     def broken_by(self, value: Any) -> str | None:
         """What is wrong with `value`, without a word of it; None where nothing is."""
+        if isinstance(value, Unresolved):
+            return value.problem
         if not isinstance(value, self.type):
             return f"must be {self.words}, got {type(value).__name__}"
         if not isinstance(value, datetime) and len(value) < self.min_length:
@@ -190,7 +202,12 @@ def _iso_time(fields: Mapping[str, Any], created_at: datetime | str) -> str:
             return timestamps.from_text(created_at)
         return timestamps.from_datetime(created_at)
     except (ValueError, OverflowError):
-        _refuse(fields, "created_at", "is no time that ISO 8601 can say", EVENT_RULES["created_at"].remedy)
+        _refuse(
+            fields,
+            "created_at",
+            "is no time in a readable form of ISO 8601",
+            EVENT_RULES["created_at"].remedy,
+        )
 
 
 def _is_unicode(text: str) -> bool:

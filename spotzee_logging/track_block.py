@@ -9,11 +9,12 @@ from types import FrameType
 from typing import Any, Final
 
 from spotzee_logging.contact import get_contact
+from spotzee_logging.event import Unresolved
 from spotzee_logging.markers import Marker
 from spotzee_logging.track_call import Call
 from spotzee_logging.track_plan import Ends
 from spotzee_logging.track_road import Road
-from spotzee_logging.track_template import Template, Unresolved, unchangeable
+from spotzee_logging.track_template import Template, unchangeable
 
 
 class Draft:
@@ -87,7 +88,7 @@ class BlockTemplate:
         tag = self._later.fill(call)
         tag["name"] = draft.name
         for field, value in draft._ids.items():  # noqa: SLF001  of this module's own class
-            tag[field] = Unresolved(f"{field} of the draft") if value is None else value
+            tag[field] = Unresolved("was set to None in the draft") if value is None else value
         for field, given in (("data", draft.data), ("user", draft.user)):
             late = tag.get(field)
             both = {**late, **given} if isinstance(late, Mapping) and isinstance(given, Mapping) else given

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from spotzee_logging.encoding import plain
+from spotzee_logging.event import Unresolved
 from spotzee_logging.foreign import attempt, is_async
 from spotzee_logging.markers import MISSING, Marker, Path, Step, follower, path_of
 from spotzee_logging.track_arguments import Layout, ReadArgument
@@ -18,19 +19,6 @@ Fields = tuple[tuple[str, Fill], ...]
 
 # What nobody can change after the call; anything else is made plain at once, as it is then.
 _UNCHANGEABLE: Final = frozenset({str, int, float, bool, type(None), bytes, datetime, date, time, timedelta})
-
-
-class Unresolved:
-    """Stands for an id that was named and not found: no text, so that the event's rules refuse it.
-
-    Without it the event would be taken for one that names no id, and get the contact's.
-    """
-
-    def __init__(self, named: str) -> None:
-        self.named = named
-
-    def __repr__(self) -> str:
-        return f"<{self.named}: not found at the call>"
 
 
 class Template:
@@ -69,8 +57,17 @@ class Template:
         return tag
 
     def _id(self, field: str, value: Any) -> Fill:
+        """An id that was named and not found is no text, so that the event's rules refuse it.
+
+        Left out, the event would be taken for one that names no id, and get the contact's.
+        """
         fill = self._fill(field, value, is_id=True)
-        unresolved = Unresolved(f"{field}={value!r}")
+        led = (
+            f"{value!r} is None, or leads to nothing"
+            if isinstance(value, Marker)
+            else "its callable gave none"
+        )
+        unresolved = Unresolved(f"was not found at the call: {led}")
 
         def fill_id(call: Call) -> Any:
             found = fill(call)

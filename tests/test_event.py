@@ -112,9 +112,13 @@ def test_an_event_that_keeps_the_rules_passes_unchanged(fields):
         (event(user={"locale": ("en", "AU")}), "user.locale", "user.locale must be a string, got tuple"),
         (event(user={"data": []}), "user.data", "user.data must be a mapping, got list"),
         (event(created_at=1777353240), "created_at", "must be a datetime or an ISO 8601 text, got int"),
-        (event(created_at="yesterday"), "created_at", "created_at is no time that ISO 8601 can say"),
-        (event(created_at=""), "created_at", "created_at is no time that ISO 8601 can say"),
-        (event(created_at="2026-02-30"), "created_at", "created_at is no time that ISO 8601 can say"),
+        (event(created_at="yesterday"), "created_at", "created_at is no time in a readable form of ISO 8601"),
+        (event(created_at=""), "created_at", "created_at is no time in a readable form of ISO 8601"),
+        (
+            event(created_at="2026-02-30"),
+            "created_at",
+            "created_at is no time in a readable form of ISO 8601",
+        ),
     ],
 )
 def test_a_breach_names_the_field_what_it_got_and_the_remedy(fields, field, words):

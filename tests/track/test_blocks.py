@@ -117,13 +117,14 @@ def test_nothing_is_shared_with_what_track_was_given(catcher):
     assert [{"list": [1, 2], "dict": {"a": 1, "b": 2}, "new": 1}] * 2 == [e.data for e in catcher.events]
 
 
-def test_an_id_that_turns_out_unknown_is_not_the_contacts(catcher):
+def test_an_id_that_turns_out_unknown_is_not_the_contacts(catcher, caplog):
     """A block that sets an id to None gets no event, rather than one of whoever the context names."""
     with contact(external_id="somebody_else"), track("x") as draft:
         draft.external_id = None
 
     assert [] == catcher.events
     assert {"invalid_event": 1} == catcher.stats().rejected
+    assert "external_id was set to None in the draft" in caplog.text
 
 
 def test_a_block_without_ids_is_the_contacts(catcher):

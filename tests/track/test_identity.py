@@ -71,15 +71,23 @@ def test_an_id_of_another_type_is_refused(catcher, value):
     assert {"invalid_event": 1} == catcher.stats().rejected
 
 
-def test_the_error_names_what_was_not_found(make_catcher, make_logger):
-    """`on_error` is told which event it was."""
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (arg.who.id, "arg.who.id is None, or leads to nothing"),
+        (lambda call: call.result.id, "its callable gave none"),
+    ],
+    ids=["marker", "callable"],
+)
+def test_the_error_names_what_was_not_found(make_catcher, make_logger, named, words):
+    """`on_error` is told which event it was, and which marker to look at."""
     errors = []
     make_logger(make_catcher(on_error=lambda event, failure: errors.append(failure)), name="errors_of_ids")
-    track("x", external_id=arg.who.id, logger="errors_of_ids")(lambda who: None)(None)
+    track("x", external_id=named, logger="errors_of_ids")(lambda who: None)(None)
 
     (failure,) = errors
     assert ("external_id", "x") == (failure.field, failure.event_name)
-    assert "external_id must be a string" in str(failure)
+    assert f"external_id was not found at the call: {words}. Give the contact's id" in str(failure)
 
 
 def test_the_contact_is_that_of_the_calls_begin(catcher):
