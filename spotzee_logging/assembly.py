@@ -13,7 +13,8 @@ from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.dispatcher import Dispatcher
 from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.reporting import Reporter
-from spotzee_logging.settings import OnError, Settings
+from spotzee_logging.setting_types import OnError
+from spotzee_logging.settings import Settings
 from spotzee_logging.stats import Ledger
 
 

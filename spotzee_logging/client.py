@@ -16,7 +16,8 @@ from spotzee_logging.buffers.base import Batch
 from spotzee_logging.foreign import attempt
 from spotzee_logging.responses import outcome_of
 from spotzee_logging.setting_kinds import is_loopback
-from spotzee_logging.settings import ApiKey, Settings, validated
+from spotzee_logging.setting_types import ApiKey
+from spotzee_logging.settings import Settings, validated
 from spotzee_logging.version import __version__
 
 if TYPE_CHECKING:

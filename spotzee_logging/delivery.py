@@ -15,7 +15,8 @@ from spotzee_logging.pace import pace_to
 from spotzee_logging.parking import Parking
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.schedule import Schedule
-from spotzee_logging.settings import ApiKey, Settings
+from spotzee_logging.setting_types import ApiKey
+from spotzee_logging.settings import Settings
 from spotzee_logging.settlement import Answered, Settlement
 
 PATIENCE_SECONDS: Final = 0.005

@@ -20,7 +20,8 @@ from spotzee_logging.foreign import attempt
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.senders import idents as _sender_idents
 from spotzee_logging.senders import is_sender
-from spotzee_logging.settings import ApiKey, Settings
+from spotzee_logging.setting_types import ApiKey
+from spotzee_logging.settings import Settings
 
 IDLE_SECONDS: Final = 5.0
 """How long a thread waits for more before it ends; the next event starts another."""

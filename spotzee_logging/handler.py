@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from spotzee_logging.buffers.base import Buffer
     from spotzee_logging.dispatcher import Dispatcher
-    from spotzee_logging.setting_types import GivenSettings
-    from spotzee_logging.settings import ApiKey, Settings
+    from spotzee_logging.setting_types import ApiKey, GivenSettings
+    from spotzee_logging.settings import Settings
     from spotzee_logging.stats import Stats
 
 # What our transport logs; on a thread that sends, these lines are about the events, and never events.

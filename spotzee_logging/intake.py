@@ -14,7 +14,8 @@ from spotzee_logging.redaction import Redaction
 
 if TYPE_CHECKING:
     from spotzee_logging.reporting import Reporter
-    from spotzee_logging.settings import BeforeSend, Settings
+    from spotzee_logging.setting_types import BeforeSend
+    from spotzee_logging.settings import Settings
 
 
 class Intake:

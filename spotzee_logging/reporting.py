@@ -12,7 +12,7 @@ from spotzee_logging.encoding import decode_event
 from spotzee_logging.errors import DeliveryPaused, EventDropped, EventRejected, SpotzeeError
 from spotzee_logging.event import Event, describe, fields_of, named
 from spotzee_logging.foreign import attempt
-from spotzee_logging.settings import OnError
+from spotzee_logging.setting_types import OnError
 from spotzee_logging.stats import Ledger
 
 MOST_REASONS: Final = 50

@@ -1,16 +1,23 @@
-"""The settings as keyword arguments, for type checkers and editors alone: nothing imports this when it runs."""
+"""What type checkers and editors are told of the settings: their kinds, and the keyword arguments that they are."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypedDict
 
-from spotzee_logging.settings import BeforeSend, OnError, Session
+from spotzee_logging.errors import SpotzeeError
+from spotzee_logging.event import Event
+
+ApiKey = str | Callable[[], str]
+BeforeSend = Callable[[Event], Event | None]
+OnError = Callable[[Event | None, SpotzeeError], None]
+Session = Any
+"""A `requests.Session` or a function that gives one; requests itself is imported with the first batch."""
 
 
 class GivenSettings(TypedDict, total=False):
-    """What `SpotzeeHandler` takes of `Settings` beside *api_key*; a test holds the two to the same names."""
+    """What `SpotzeeHandler`, and `Settings` itself, take beside *api_key*; a test holds the two to the same names."""
 
     base_url: str
     api_version: str | None

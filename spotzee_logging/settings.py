@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
 
-from spotzee_logging.errors import SpotzeeError, did_you_mean
-from spotzee_logging.event import Event
+from spotzee_logging.errors import did_you_mean
 from spotzee_logging.setting_kinds import MISSING_KEY_REMEDY, Row, parsed, refuse, valid
+from spotzee_logging.setting_types import ApiKey, BeforeSend, GivenSettings, OnError, Session
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -23,23 +26,17 @@ MOST_EVENT_BYTES: Final = 256 * KIB
 
 _BRACKETS_BYTES: Final = 2  # around the events of a request
 
-ApiKey = str | Callable[[], str]
-BeforeSend = Callable[[Event], Event | None]
-OnError = Callable[[Event | None, SpotzeeError], None]
-Session = Any
-"""A `requests.Session` or a function that gives one; requests itself is imported with the first batch."""
-
 
 def _setting(default: Any, row: Row, *, is_secret: bool = False) -> Any:
     return field(default=default, metadata={"row": row}, repr=not is_secret)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Settings:
-    """All that can be set, validated; raises `InvalidSettings`, with the remedy, where a value cannot be.
+    """All that can be set: from explicit arguments, then the environment, then defaults, as a handler's are.
 
-    Making one takes arguments and defaults; `Settings.from_env` looks into the environment too, and is what
-    `SpotzeeHandler` does with what it is given. `Settings.table()` lists every setting with its meaning.
+    An empty variable counts as unset, and an `api_key` of None is looked up too. Raises `InvalidSettings`, with the
+    remedy, where a value cannot be. `Settings.table()` lists every setting with its meaning.
     """
 
     api_key: ApiKey | None = _setting(
@@ -230,10 +227,12 @@ class Settings:
     )
     disabled: bool = _setting(False, Row("flag", "accept and count events, send nothing"))
 
-    def __post_init__(self) -> None:
+    def __init__(self, api_key: ApiKey | None = None, **given: Unpack[GivenSettings]) -> None:
+        self._take(_looked_up(os.environ, {"api_key": api_key, **given}))
+
+    def _take(self, values: Mapping[str, Any]) -> None:
         for name, row in ROWS.items():
-            given = getattr(self, name)
-            object.__setattr__(self, name, valid(name, row, given))
+            object.__setattr__(self, name, valid(name, row, values[name]))
         if self.api_key is None and not self.disabled:
             refuse("api_key", "is missing", MISSING_KEY_REMEDY)
         room = {
@@ -249,23 +248,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **explicit: Any) -> Settings:
-        """Settings from explicit arguments, then `environ`, then defaults; an empty variable counts as unset.
-
-        An `api_key` of None is looked up too. Raises `InvalidSettings` with the argument's or the
-        variable's name.
-        """
-        for name in explicit:
-            if name not in ROWS:
-                remedy = f"{did_you_mean(name, ROWS)} The settings are {', '.join(ROWS)}."
-                refuse(name, "is no setting", remedy.lstrip())
-        if explicit.get("api_key") is None:
-            explicit.pop("api_key", None)
-        found = {
-            name: parsed(name, row, environ[env_variable(name)], env_variable(name))
-            for name, row in ROWS.items()
-            if name not in explicit and environ.get(env_variable(name), "").strip()
-        }
-        return cls(**{**found, **explicit})
+        """Settings from explicit arguments, then `environ`, then defaults; raises as making one does."""
+        made = cls.__new__(cls)
+        made._take(_looked_up(environ, explicit))  # noqa: SLF001  in the place of its __init__
+        return made
 
     @classmethod
     def table(cls) -> list[dict[str, Any]]:
@@ -275,11 +261,26 @@ class Settings:
                 "name": each.name,
                 "env": env_variable(each.name),
                 "type": each.type,
-                "default": None if each.default is MISSING else each.default,
+                "default": each.default,
                 **ROWS[each.name]._asdict(),
             }
             for each in fields(cls)
         ]
+
+
+def _looked_up(environ: Mapping[str, str], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Each setting's value: the explicit one, else that of its variable, else its default."""
+    for name in explicit:
+        if name not in ROWS:
+            remedy = f"{did_you_mean(name, ROWS)} The settings are {', '.join(ROWS)}."
+            refuse(name, "is no setting", remedy.lstrip())
+    given = {name: value for name, value in explicit.items() if name != "api_key" or value is not None}
+    found = {
+        name: parsed(name, row, environ[env_variable(name)], env_variable(name))
+        for name, row in ROWS.items()
+        if name not in given and environ.get(env_variable(name), "").strip()
+    }
+    return {**{each.name: each.default for each in fields(Settings)}, **found, **given}
 
 
 def env_variable(name: str) -> str:

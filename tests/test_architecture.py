@@ -35,8 +35,8 @@ LINES = [
     ["reporting", "redaction"],
     ["encoding"],
     ["contact"],
-    ["setting_types"],
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
+    ["setting_types"],
     ["event"],
     ["silence"],
     ["answers", "stats", "diagnostics"],

@@ -180,11 +180,16 @@ def test_the_programs_environment_is_read(monkeypatch):
     assert Settings.from_env().capacity == 9
 
 
-def test_making_settings_does_not_look_into_the_environment(monkeypatch):
-    """`Settings(...)` takes arguments and defaults alone."""
+def test_settings_by_themselves_are_what_a_handler_would_have(monkeypatch):
+    """Explicit argument, then environment, then default; a name that is none is refused in the same words."""
     monkeypatch.setenv("SPOTZEE_CAPACITY", "9")
+    monkeypatch.setenv("SPOTZEE_API_KEY", "sk_env")
 
-    assert make().capacity == 100
+    assert (Settings().capacity, Settings(capacity=7).capacity, Settings().api_key) == (9, 7, "sk_env")
+    assert Settings("sk_given").api_key == "sk_given"
+    assert dataclasses.replace(Settings(capacity=7), connections=2).capacity == 7
+    with pytest.raises(InvalidSettings, match=r"Did you mean capacity\?"):
+        Settings(capasity=7)
 
 
 @pytest.mark.parametrize(
