@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from spotzee_logging.amounts import amount
@@ -59,11 +59,16 @@ class Diagnostics:
             left_out = self._left_out.pop(kind, 0)
         _write(level, f"{message} ({left_out} more like this left out)" if left_out else message)
 
-    def say_left_out(self) -> None:
-        """Say how many lines of each kind were left out and not told of yet: at close, there is no next."""
+    def say_left_out(self, *, but: Container[str] = ()) -> None:
+        """Say how many lines of each kind were left out and not told of yet: at close, there is no next.
+
+        :param but: kinds of which nothing is said.
+        """
         with self._lock:
             left_out, self._left_out = self._left_out, {}
         for kind, count in left_out.items():
+            if kind in but:
+                continue
             lines = amount(count, "more line was", "more lines were")
             _write(logging.WARNING, f"{lines} left out, of the kind {kind!r}")
 

@@ -158,7 +158,10 @@ class EventFormatter(BaseJsonFormatter):
                 if not (isinstance(key, str) and key[:1] == "_"):
                     data[key] = attributes[key]
             elif key in _OWN_PLACES and attributes[key] is not None:
-                fields[key] = attributes[key]
+                value = attributes[key]
+                # Programs put a name, or a user object, under `user`: that is no profile, and data as other extras.
+                is_data = key == "user" and not isinstance(value, Mapping)
+                (data if is_data else fields)[key] = value
         if not self._takes_data_as_it_is:
             data = self._data(record, data)
         if data:

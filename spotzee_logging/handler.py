@@ -246,7 +246,8 @@ class SpotzeeHandler(logging.Handler):
             self._say_undelivered()
         if lifecycle.process_exit.has_begun:
             self._say_if_nothing_came()
-        self._reporter.diagnostics.say_left_out()
+        # What came of tries in vain is said: how many events are undelivered.
+        self._reporter.diagnostics.say_left_out(but=("retry",))
         self._dispatcher.rest()
         super().close()
 

@@ -50,13 +50,15 @@ def test_the_rest_is_told_at_close(said):
         diagnostics.say("retry", logging.WARNING, "no answer")
     for _ in range(2):
         diagnostics.say("dropped", logging.WARNING, "full")
+        diagnostics.say("told", logging.WARNING, "elsewhere")
 
-    diagnostics.say_left_out()
+    diagnostics.say_left_out(but={"told"})
     diagnostics.say_left_out()
 
     assert said() == [
         "no answer",
         "full",
+        "elsewhere",
         "2 more lines were left out, of the kind 'retry'",
         "1 more line was left out, of the kind 'dropped'",
     ]

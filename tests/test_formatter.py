@@ -86,6 +86,12 @@ def test_a_short_tag_without_extras_has_no_data():
     assert formatted("n", anonymous_id="a") == {"name": "n", "anonymous_id": "a", "created_at": CREATED_AT}
 
 
+@pytest.mark.parametrize("user", ["ada", 7, ["ada"]], ids=str)
+def test_a_user_that_is_no_profile_is_data(user):
+    """Programs log a user's name or object under `user`: it is an extra as others, and costs no event."""
+    assert formatted("n", external_id="c", user=user)["data"] == {"user": user}
+
+
 def test_ids_and_user_among_the_extras_go_where_they_belong():
     """`external_id`, `anonymous_id` and `user` are fields of the event; as None they count as not given."""
     extra = {"external_id": "c", "anonymous_id": "a", "user": {"locale": "en-AU"}}
@@ -282,7 +288,7 @@ def test_a_record_that_was_never_tagged_is_refused():
         ("", {"external_id": "c"}, "name"),
         ("n", {}, "external_id"),
         ("n", {"external_id": 7}, "external_id"),
-        ("n", {"external_id": "c", "user": "ada"}, "user"),
+        ("n", {"external_id": "c", "user": {"name": "ada"}}, "user.name"),
         ({}, {}, "name"),
         ({"external_id": "c"}, {}, "name"),
         ({"name": None, "external_id": "c"}, {}, "name"),
