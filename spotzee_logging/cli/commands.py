@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -50,18 +49,3 @@ def cli() -> None:
 
 for _command in (demo, doctor, replay, sandbox, send, spool):
     cli.add_command(_command)
-
-_EXAMPLES: Final[Sequence[tuple[click.Command, str]]] = (
-    (spool, "spotzee-logging spool status events.db"),
-    (spool.commands["status"], "spotzee-logging spool status events.db"),
-    (spool.commands["list"], "spotzee-logging spool list --rejected events.db"),
-    (spool.commands["show"], "spotzee-logging spool show events.db 12"),
-    (spool.commands["retry"], "spotzee-logging spool retry --all events.db"),
-    (spool.commands["export"], "spotzee-logging spool export --rejected events.db > rejected.jsonl"),
-    (spool.commands["purge"], "spotzee-logging spool purge --older-than 30d events.db"),
-    (spool.commands["send"], "spotzee-logging spool send events.db"),
-)
-"""What the help of commands ends with whose own words show no example."""
-
-for _command, _example in _EXAMPLES:
-    _command.epilog = f"Example: {_example}"

@@ -21,6 +21,11 @@ INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
 as_json = click.option("--json", "is_json", is_flag=True, help="The result as one JSON object, for programs.")
 """The option that every command with a result has."""
 
+as_json_lines = click.option(
+    "--json", "is_json", is_flag=True, help="For machines: JSON, a line for each thing."
+)
+"""The same of a command that may have many."""
+
 _MOST_TIMEOUT_SECONDS: Final = 7 * 24 * 60 * 60
 
 
@@ -45,6 +50,11 @@ def say(text: str) -> None:
 def print_json(result: Any) -> None:
     """The result for programs, on stdout."""
     click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+
+
+def print_json_line(thing: Any) -> None:
+    """One thing for programs, on a line of stdout."""
+    click.echo(json.dumps(thing))
 
 
 @contextlib.contextmanager

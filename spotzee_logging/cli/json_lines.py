@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
+
+LINE_BYTES_PER_EVENT_BYTE: Final = 4
+"""A line may be longer than the event that it becomes: escapes take up to three times what they stand for."""
 
 
 class Lines(Protocol):

@@ -34,9 +34,6 @@ _QUIET_SECONDS: Final = 2.0
 _MOST_NAMED: Final = 100
 """Rejections by the server that are named; the others are counted."""
 
-_LINE_BYTES_PER_EVENT_BYTE: Final = 4
-"""A line may be longer than the event that it becomes: escapes take up to three times what they stand for."""
-
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
@@ -78,7 +75,9 @@ class _Sending:
     def __init__(self, settings: dict[str, Any], timeout_seconds: float, *, is_json: bool) -> None:
         self._timeout_seconds = timeout_seconds
         self._is_json = is_json
-        self._max_line_bytes = Settings.from_env(**settings).max_event_bytes * _LINE_BYTES_PER_EVENT_BYTE
+        self._max_line_bytes = (
+            Settings.from_env(**settings).max_event_bytes * json_lines.LINE_BYTES_PER_EVENT_BYTE
+        )
         self._handler = SpotzeeHandler(**settings, on_error=self._on_error)
         self._reader = threading.get_ident()
         self._line: int | None = None

@@ -6,21 +6,24 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
 from spotzee_logging.buffers.survey import Found, SpoolSurvey
 from spotzee_logging.cli import spool_text
-from spotzee_logging.cli.console import until_timeout
+from spotzee_logging.cli.console import DONE, FAILED, as_json_lines, print_json_line, say, until_timeout
 from spotzee_logging.cli.spool_relay import Relay, purge_pending
 
 _FILE = click.argument("file", type=click.Path(dir_okay=False))
-_JSON = click.option("--json", "is_json", is_flag=True, help="For machines: JSON, a line for each thing.")
 
 
-@click.group()
+def _example(arguments: str) -> str:
+    return f"Example: spotzee-logging spool {arguments}"
+
+
+@click.group(epilog=_example("status events.db"))
 def spool() -> None:
     """Look into a spool, set right what was refused, and send without the program.
 
@@ -43,9 +46,9 @@ def _survey(file: str) -> Iterator[SpoolSurvey]:
         survey.close()
 
 
-@spool.command()
+@spool.command(epilog=_example("status events.db"))
 @_FILE
-@_JSON
+@as_json_lines
 def status(file: str, *, is_json: bool) -> None:
     """Say what the spool holds: pending and in batches, by owner, how old, what was rejected, its size.
 
@@ -53,27 +56,26 @@ def status(file: str, *, is_json: bool) -> None:
     """
     with _survey(file) as survey:
         report = spool_text.status_of(survey)
-    click.echo(json.dumps(report) if is_json else spool_text.status(report))
+    _print(report, spool_text.status, is_json=is_json)
 
 
-@spool.command("list")
+@spool.command("list", epilog=_example("list --rejected events.db"))
 @_FILE
 @click.option("--pending", "state", flag_value="pending", help="Only events that are yet to be delivered.")
 @click.option("--rejected", "state", flag_value="rejected", help="Only events that the server refused.")
-@_JSON
+@as_json_lines
 def list_events(file: str, state: str | None, *, is_json: bool) -> None:
     """List events, a line each: ID, state, name and ids, what the server said. Never their data."""
     with _survey(file) as survey:
         for found in _chosen(survey, state):
-            about = spool_text.about(found)
-            click.echo(json.dumps(about) if is_json else spool_text.line(about))
+            _print(spool_text.about(found), spool_text.line, is_json=is_json)
 
 
-@spool.command()
+@spool.command(epilog=_example("show events.db 12"))
 @_FILE
 @click.argument("identity", metavar="ID")
 @click.option("--data", "with_data", is_flag=True, help="Print the whole event, with its data.")
-@_JSON
+@as_json_lines
 @click.pass_context
 def show(ctx: click.Context, file: str, identity: str, *, with_data: bool, is_json: bool) -> None:
     """Show one event: names and ids, and what the server said of it."""
@@ -83,14 +85,14 @@ def show(ctx: click.Context, file: str, identity: str, *, with_data: bool, is_js
         _say_unknown(ctx, [identity])
         return
     about = spool_text.about(found) | ({"event": json.loads(found.body)} if with_data else {})
-    click.echo(json.dumps(about) if is_json else spool_text.details(about))
+    _print(about, spool_text.details, is_json=is_json)
 
 
-@spool.command()
+@spool.command(epilog=_example("retry --all events.db"))
 @_FILE
 @click.argument("identities", metavar="[ID]...", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="Every event that was rejected.")
-@_JSON
+@as_json_lines
 @click.pass_context
 def retry(ctx: click.Context, file: str, identities: tuple[str, ...], *, is_all: bool, is_json: bool) -> None:
     """Have rejected events sent again, once what the server refused is set right there.
@@ -108,7 +110,7 @@ def retry(ctx: click.Context, file: str, identities: tuple[str, ...], *, is_all:
     _say_count(count, "retried", is_json=is_json)
 
 
-@spool.command()
+@spool.command(epilog=_example("export --rejected events.db > rejected.jsonl"))
 @_FILE
 @click.option("--pending", "state", flag_value="pending", help="Only events that are yet to be delivered.")
 @click.option("--rejected", "state", flag_value="rejected", help="Only events that the server refused.")
@@ -120,11 +122,11 @@ def export(file: str, state: str | None) -> None:
         sys.stdout.buffer.flush()
 
 
-@spool.command()
+@spool.command(epilog=_example("purge --older-than 30d events.db"))
 @_FILE
 @click.option("--rejected", "is_rejected", is_flag=True, help="Delete events that the server refused.")
 @click.option("--older-than", "age", metavar="AGE", help="Only what is older: 90s, 15m, 36h or 7d.")
-@_JSON
+@as_json_lines
 def purge(file: str, *, is_rejected: bool, age: str | None, is_json: bool) -> None:
     """Delete events for good: rejected ones, or with --older-than alone pending ones too.
 
@@ -140,13 +142,13 @@ def purge(file: str, *, is_rejected: bool, age: str | None, is_json: bool) -> No
     _say_count(count, "deleted", is_json=is_json)
 
 
-@spool.command()
+@spool.command(epilog=_example("send events.db"))
 @_FILE
 @click.option(
     "--base-url", metavar="URL", help="Where the API is; else SPOTZEE_BASE_URL, else Spotzee's own."
 )
 @until_timeout(60.0, "The longest to wait for delivery.")
-@_JSON
+@as_json_lines
 @click.pass_context
 def send(
     ctx: click.Context, file: str, base_url: str | None, timeout_seconds: float, *, is_json: bool
@@ -159,11 +161,8 @@ def send(
         pass  # a missing file is no empty spool
     relay = Relay(file, {} if base_url is None else {"base_url": base_url})
     outcome: dict[str, Any] = relay.run(timeout_seconds)
-    if is_json:
-        click.echo(json.dumps(outcome))
-    else:
-        click.echo("{delivered} delivered, {rejected} rejected, {undelivered} undelivered".format(**outcome))
-    ctx.exit(1 if outcome["rejected"] or outcome["undelivered"] else 0)
+    _print(outcome, spool_text.outcome, is_json=is_json)
+    ctx.exit(FAILED if outcome["rejected"] or outcome["undelivered"] else DONE)
 
 
 def _chosen(survey: SpoolSurvey, state: str | None) -> Iterator[Found]:
@@ -175,9 +174,16 @@ def _chosen(survey: SpoolSurvey, state: str | None) -> Iterator[Found]:
 
 def _say_unknown(ctx: click.Context, identities: list[str]) -> None:
     for each in identities:
-        click.echo(f"no event has the ID {each}, any more; see `spool list`", err=True)
-    ctx.exit(1)
+        say(f"no event has the ID {each}, any more; see `spool list`")
+    ctx.exit(FAILED)
 
 
 def _say_count(count: int, what: str, *, is_json: bool) -> None:
-    click.echo(json.dumps({what: count}) if is_json else f"{count} {what}")
+    _print({what: count}, lambda _: f"{count} {what}", is_json=is_json)
+
+
+def _print(thing: dict[str, Any], text_of: Callable[[dict[str, Any]], str], *, is_json: bool) -> None:
+    if is_json:
+        print_json_line(thing)
+    else:
+        click.echo(text_of(thing))

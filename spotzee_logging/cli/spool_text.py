@@ -103,6 +103,11 @@ def details(event: Mapping[str, Any]) -> str:
     return "\n".join(f"{name:16} {text}" for name, text in texts.items() if text is not None)
 
 
+def outcome(counts: Mapping[str, int]) -> str:
+    """How the events of a delivery ended."""
+    return ", ".join(f"{count} {how}" for how, count in counts.items())
+
+
 def seconds(age: str) -> float:
     """An age such as `36h` in seconds. Raises click's UsageError for what is none."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", age.strip())

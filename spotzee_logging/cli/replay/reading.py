@@ -21,9 +21,6 @@ from spotzee_logging.reporting import Reporter
 from spotzee_logging.settings import Settings
 from spotzee_logging.stats import Ledger
 
-LINE_BYTES_PER_EVENT_BYTE: Final = 4
-"""A line may be longer than the event that it becomes: escapes take up to three times what they stand for."""
-
 _KEY_CHARACTERS: Final = 32
 
 
@@ -115,7 +112,7 @@ class Reading:
     def batches(self) -> Iterator[Sealed]:
         """All that is to be sent, in order. Raises `source.Damaged`."""
         mark = self.here()
-        most_line_bytes = self.settings.max_event_bytes * LINE_BYTES_PER_EVENT_BYTE
+        most_line_bytes = self.settings.max_event_bytes * json_lines.LINE_BYTES_PER_EVENT_BYTE
         for number, line in json_lines.numbered(self.source, most_line_bytes, self.counts.lines):
             self.counts.lines = number
             body = self._event_of(number, line)
