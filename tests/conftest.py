@@ -8,6 +8,8 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import jsonschema
 import pytest
@@ -136,6 +138,19 @@ def log(number):
 
 def program(body, **settings):
     return _PROGRAM.format(body=body, settings=settings)
+
+
+def start_again(sandbox):
+    """Start a stopped sandbox on the port it had, which a connection of another test's may have for a moment."""
+    deadline, tick = time.monotonic() + 20, threading.Event()
+    while True:
+        try:
+            sandbox.start()
+        except OSError:
+            assert time.monotonic() < deadline
+            tick.wait(0.05)
+        else:
+            return
 
 
 def numbers(sandbox):

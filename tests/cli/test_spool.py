@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from conftest import start_again
+
 KEY = "sk_secret_of_the_tests"
 
 
@@ -94,7 +96,7 @@ def nowhere(sandbox):
     """The URL of a server that is down."""
     sandbox.stop()
     yield sandbox.url
-    sandbox.start()
+    start_again(sandbox)
 
 
 @pytest.fixture
@@ -230,7 +232,7 @@ def test_export_gives_what_send_reads(spool, log, command, sandbox, path):
     """JSON lines, data and all; sent from the file they are the same events."""
     sandbox.stop()
     log(3, url=sandbox.url)
-    sandbox.start()
+    start_again(sandbox)
     exported = spool("export")
     assert exported.returncode == 0
     assert [json.loads(line)["data"]["item"] for line in exported.stdout.splitlines()] == ["lamp"] * 3
@@ -264,7 +266,7 @@ def test_send_delivers_without_the_program(spool, log, sandbox, path):
     """The relay of a host: what was left by programs that are gone arrives, once, and the spool is empty."""
     sandbox.stop()
     log(250, url=sandbox.url)
-    sandbox.start()
+    start_again(sandbox)
 
     done = spool("send", "--json", SPOTZEE_BASE_URL=sandbox.url)
 

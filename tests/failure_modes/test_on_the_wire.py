@@ -23,7 +23,7 @@ import requests
 import trustme
 from loopback import Judge, Wire, pass_to, port_of, read_head, read_message, tunnel
 
-from conftest import UNMEASURED, tag
+from conftest import UNMEASURED, start_again, tag
 from spotzee_logging import Settings
 from spotzee_logging.answer_heads import BoundedAnswer
 from spotzee_logging.buffers.base import seal
@@ -135,7 +135,7 @@ def dies(sandbox):
     def die():
         assert sandbox.wait_for(3, timeout_seconds=20)
         sandbox.stop()
-        sandbox.start()
+        start_again(sandbox)
 
     threading.Thread(target=die, daemon=True).start()
 
@@ -1159,7 +1159,7 @@ def test_26_refused(sandbox, make_handler, make_logger):
     assert handler.stats().pending == 3
     assert "refused" in handler.stats().last_error
 
-    sandbox.start()
+    start_again(sandbox)
 
     assert handler.flush(20)
     assert numbers(sandbox.events()) == [0, 1, 2]

@@ -8,6 +8,7 @@ import urllib.parse
 from page.conftest import event, next_frame, open_row, rows
 from playwright.sync_api import expect
 
+from conftest import start_again
 from spotzee_logging.sandbox import Sandbox
 
 
@@ -133,7 +134,7 @@ def test_the_page_comes_back_with_its_sandbox(open_page, post, sandbox):
     expect(rows(page)).to_have_count(1)
     sandbox.stop()
     expect(page.locator("#state")).to_contain_text("the sandbox is gone")
-    sandbox.start()
+    start_again(sandbox)
     expect(page.locator("#state")).to_contain_text("live")
     post(event("after"))
 
