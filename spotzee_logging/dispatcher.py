@@ -171,10 +171,14 @@ class Dispatcher:
             self._notes.put(None)
 
     def rest(self) -> None:
-        """No more events are expected: the threads end once nothing is pending, and the next event starts another."""
-        self._may_rest = True
-        if self._threads:
-            self.wake()
+        """No more events are expected: the threads end once nothing is pending, and the next event starts another.
+
+        Not while the process exits, which needs none to end, and tears apart what wakes.
+        """
+        if not lifecycle.process_exit.has_begun:
+            self._may_rest = True
+            if self._threads:
+                self.wake()
 
     def deliver_soon(self) -> None:
         """All that is pending is due now, though not before a backoff ends."""

@@ -340,10 +340,17 @@ def test_a_function_that_makes_no_session(sandbox, client_with, trouble):
     assert client.send(seal([EVENT], 0)).status == 204
 
 
-def test_a_hook_of_the_programs_session_that_raises(sandbox, client_with):
+class Adapter(requests.adapters.HTTPAdapter):
+    """A program's own, with a fault of its own."""
+
+    def send(self, *_, **__):
+        raise KeyError("rosebud")
+
+
+def test_an_adapter_of_the_programs_session_that_raises(sandbox, client_with):
     """Whatever its session does is an outcome, which names no more than the kind: the batch waits."""
     session = requests.Session()
-    session.hooks["response"].append(lambda response, **_: {}["rosebud"])
+    session.mount(sandbox.url, Adapter())
     client = client_with(session)
 
     outcome = client.send(seal([EVENT], 0))

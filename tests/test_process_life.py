@@ -153,9 +153,10 @@ def test_a_closed_handlers_thread_ends_at_once(sandbox, make_handler, make_logge
     """Nobody waits for it to be idle for long; what is logged yet starts another, and arrives."""
     handler = make_handler()
     logger = make_logger(handler)
+    of_other_tests = {*threading.enumerate()}
     for number in range(3):
         logger.info("x", extra={"spotzee_event": tag(number)})
-        (thread,) = (each for each in threading.enumerate() if each.name == "spotzee_logging")
+        (thread,) = {*threading.enumerate()} - of_other_tests
 
         handler.close()
 
