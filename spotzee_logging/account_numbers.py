@@ -2,14 +2,20 @@
 
 A number may be written in groups, parted by a space or a hyphen. What only looks like one is told by its check: one
 in ten of random digits passes a card's, one in a hundred an account's, hence the tables of prefixes and lengths.
+
+A text is looked through in the caller's thread, and may be all digits in groups of one, each of which may begin a
+number. So nothing is read twice: a start is looked up, and a card's check is the difference of two sums.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 SHORTEST: Final = 14
 """The characters of the shortest number that is found."""
@@ -26,7 +32,7 @@ _CARDS: Final[Sequence[tuple[str, Sequence[int]]]] = (
     (r"220[0-4]", (16, 17, 18, 19)),  # Mir
     (r"508|60|8[12]", (16,)),  # RuPay
 )
-"""The first digits of a card's number, and how many it has."""
+"""The first digits of a card's number, four at most, and how many it has; the first row that fits holds."""
 
 _ACCOUNTS: Final[Mapping[str, int]] = {
     entry[:2]: int(entry[2:])
@@ -40,15 +46,25 @@ _ACCOUNTS: Final[Mapping[str, int]] = {
 }
 """The characters of an IBAN, by its country (SWIFT's registry of IBANs)."""
 
-# Where one may begin: a lookahead, so that a false start hides no number that begins within it.
-_CARD_START: Final = r"(?<![0-9])(?=[2-68](?:[ -]?[0-9]){13})"
-_ACCOUNT_START: Final = r"(?<![A-Za-z0-9])(?=[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11})"
-_CHARACTERS: Final = r"[ -]?([A-Za-z0-9])"
-_MOST_CHARACTERS: Final = 34
+# What may hold a card's number. No group that repeats, which would take ten times as long.
+_DIGITS: Final = r"[0-9][0-9 -]{13,}"
+_PREFIXES: Final = "|".join(f"({prefix})" for prefix, _ in _CARDS)
+_LONGEST_PREFIX: Final = 4
+_LETTERS_AND_DIGITS: Final = r"[A-Za-z0-9][A-Za-z0-9 -]{14,}"
+_ACCOUNT_START: Final = r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}"
+_LETTER: Final = r"[A-Za-z]"
+_NO_SUMS: Final[tuple[list[int], ...]] = ()
+
+_ALPHABET: Final = string.digits + string.ascii_letters
 
 # Of the digits that follow each other in an IBAN there are ten at least, in every country's.
 _FEWEST_DIGITS: Final = b"0" * 10
 _DIGITS_ALONE: Final = bytes(ord("0") if code in b"0123456789" else ord(".") for code in range(256))
+
+# ISO/IEC 7812: every second digit from the right is doubled, and the digits of that added up.
+_VALUES: Final = bytes((code - ord("0")) % 10 for code in range(256))
+_VALUES_DOUBLED: Final = bytes(sum(divmod(2 * value, 10)) for value in _VALUES)
+_ACCOUNT_VALUES: Final = bytes(int(chr(code), 36) if chr(code) in _ALPHABET else 0 for code in range(256))
 
 
 @functools.cache
@@ -64,61 +80,119 @@ def may_hold_number(text: str) -> bool:
 
 def without_cards(text: str, put: str) -> str:
     """The text with `put` in the place of each card's number."""
-    return _replaced(text, put, _CARD_START, _card_length)
+    return _replaced(text, put, _cards(text))
 
 
 def without_accounts(text: str, put: str) -> str:
     """The text with `put` in the place of each IBAN."""
-    return _replaced(text, put, _ACCOUNT_START, _account_length)
+    return _replaced(text, put, _accounts(text))
 
 
-def _replaced(text: str, put: str, start: str, length_of: Callable[[str], int]) -> str:
+def _replaced(text: str, put: str, numbers: Iterator[tuple[int, int]]) -> str:
     parts, done = [], 0
-    for begin in (match.start() for match in _compiled(start).finditer(text)):
-        if begin < done:
+    for begin, end in numbers:
+        parts += [text[done:begin], put]
+        done = end
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _cards(text: str) -> Iterator[tuple[int, int]]:
+    """Where each card's number begins and ends, in their order, none within another."""
+    for groups, place, is_cut in _runs(_DIGITS, text):
+        digits = "".join(groups)
+        if len(digits) < SHORTEST:
             continue
-        ends = _ends_of_characters(text, begin)
-        # Where the next follows without a gap, a number does not end here.
-        length = length_of("".join(text[end - 1] for end in ends))
-        if length and (length == len(ends) or ends[length] > ends[length - 1] + 1):
-            parts += [text[done:begin], put]
-            done = ends[length - 1]
-    return "".join([*parts, text[done:]])
+        starts = _starts(groups)
+        separators = _separators_before(starts[1 : -1 if is_cut else None])
+        sums, done = _NO_SUMS, 0
+        for index, start in enumerate(starts):
+            if start < done:
+                continue
+            for length in _card_lengths(digits[start : start + _LONGEST_PREFIX]):
+                end = start + length
+                if end in separators:
+                    sums = sums or _luhn_sums(digits)
+                    so_far = sums[end % 2]
+                    if (so_far[end] - so_far[start]) % 10 == 0:
+                        yield place + start + index, place + end + separators[end]
+                        done = end
+                        break
 
 
-def _ends_of_characters(text: str, begin: int) -> list[int]:
-    """Where each letter and digit ends that follow each other, alone or in groups; as many as a number may have."""
-    ends: list[int] = []
-    one = _compiled(_CHARACTERS)
-    match = one.match(text, begin)
-    while match is not None and len(ends) <= _MOST_CHARACTERS:
-        ends.append(match.end())
-        match = one.match(text, match.end())
-    return ends
+def _accounts(text: str) -> Iterator[tuple[int, int]]:
+    """As `_cards`, of IBANs."""
+    if _compiled(_ACCOUNT_START).search(text) is None:
+        return
+    for groups, place, _ in _runs(_LETTERS_AND_DIGITS, text):
+        characters = "".join(groups)
+        starts = _starts(groups)
+        separators = _separators_before(starts[1:])
+        done = 0
+        for index, (start, group) in enumerate(zip(starts, groups, strict=False)):
+            length = _ACCOUNTS.get(group[:2].upper())
+            if length is None or start < done or len(group) < 4 or not group[2:4].isdecimal():
+                continue
+            end = start + length
+            if end in separators and _is_account(characters[start:end]):
+                yield place + start + index, place + end + separators[end]
+                done = end
 
 
-def _card_length(characters: str) -> int:
-    """How many of these characters are a card's number; 0: none are."""
-    for prefix, lengths in _CARDS:
-        if _compiled(prefix).match(characters):
-            for length in lengths:
-                digits = characters[:length]
-                if len(digits) == length and digits.isdecimal() and _is_luhn(digits):
-                    return length
-    return 0
+def _runs(characters: str, text: str) -> Iterator[tuple[list[str], int, bool]]:
+    """Groups that are parted by one separator each, where the first begins, and whether a letter follows the last."""
+    for found in _compiled(characters).finditer(text):
+        place = found.start()
+        for run in found.group().replace("-", " ").split("  "):
+            end = place + len(run)
+            if len(run) >= SHORTEST:
+                is_cut = not run.endswith(" ") and _compiled(_LETTER).match(text, end) is not None
+                yield run.strip().split(" "), place + run.startswith(" "), is_cut
+            place = end + 2
 
 
-def _account_length(characters: str) -> int:
-    """How many of these characters are an IBAN; 0: none are."""
-    account = characters[: _ACCOUNTS.get(characters[:2].upper(), 0)]
-    if not account or len(account) < _ACCOUNTS[account[:2].upper()]:
-        return 0
-    # ISO 7064: the first four go to the end, letters count from 10.
-    number = int("".join(str(int(each, 36)) for each in account[4:] + account[:4]))
-    return len(account) if number % 97 == 1 else 0
+def _starts(groups: list[str]) -> list[int]:
+    """How many characters there are before each group, and in all."""
+    return [0, *itertools.accumulate(map(len, groups))]
 
 
-def _is_luhn(digits: str) -> bool:
-    """ISO/IEC 7812: every second digit from the right is doubled, and the sum of all digits ends in 0."""
-    doubled = [str(int(digit) * (1 + at % 2)) for at, digit in enumerate(reversed(digits))]
-    return sum(map(int, "".join(doubled))) % 10 == 0
+def _separators_before(ends: list[int]) -> dict[int, int]:
+    """How many separators there are before the end of each group, by the characters before that end."""
+    return dict(zip(ends, itertools.count(), strict=False))
+
+
+@functools.cache  # of the ten thousand that there are
+def _card_lengths(prefix: str) -> Sequence[int]:
+    """How many digits a card's number may have that begins with these four."""
+    found = _compiled(_PREFIXES).match(prefix)
+    return () if found is None or found.lastindex is None else _CARDS[found.lastindex - 1][1]
+
+
+def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+    """The sums of the first digits, for numbers that end after an even count of digits, and after an odd one.
+
+    A number passes where the sums at its two ends differ by a multiple of 10.
+    """
+    values = digits.encode()
+    single, doubled = values.translate(_VALUES), values.translate(_VALUES_DOUBLED)
+    even, odd = bytearray(single), bytearray(single)
+    even[::2], odd[1::2] = doubled[::2], doubled[1::2]
+    return [0, *itertools.accumulate(even)], [0, *itertools.accumulate(odd)]
+
+
+def _is_account(account: str) -> bool:
+    """ISO 7064: the first four go to the end, letters count from 10, and the whole leaves 1 when divided by 97."""
+    remainders = _remainders()
+    characters = (account[4:] + account[:4]).encode().translate(_ACCOUNT_VALUES)
+    return functools.reduce(operator.getitem, characters, remainders[0]) is remainders[1]
+
+
+@functools.cache
+def _remainders() -> list[list[Any]]:
+    """What a number leaves when divided by 97: each the list of those that it becomes with one more digit or letter."""
+    remainders: list[list[Any]] = [[] for _ in range(97)]
+    for before, after in enumerate(remainders):
+        after += [
+            remainders[(before * (10 if value < 10 else 100) + value) % 97]  # a letter is two digits
+            for value in range(36)
+        ]
+    return remainders

@@ -117,8 +117,9 @@ class Redaction:
             return [self._redacted(member) for member in value]
         if isinstance(value, str):
             return self._without_numbers(value)
-        if type(value) is int and self._without_numbers(str(value)) != str(value):
-            return REDACTED
+        if type(value) is int and not _LARGEST_NEGATIVE < value < _SHORTEST_NUMBER:
+            digits = str(value)
+            return value if self._without_numbers(digits) == digits else REDACTED
         return value
 
     def _without_numbers(self, text: str) -> str:
