@@ -25,6 +25,7 @@ from spotzee_logging import (
     encoding,
     errors,
     event,
+    intake,
     markers,
     schedule,
     settlement,
@@ -216,6 +217,8 @@ def _limits() -> str:
             ["events in a request", f"{rows['capacity']['maximum']}", "`capacity`, for less"],
             ["a request's body", setting("max_batch_bytes"), "`max_batch_bytes`"],
             ["an event", setting("max_event_bytes"), "`max_event_bytes`"],
+            ["an event that `before_send` gets", _times(rows["max_event_bytes"], intake.ROOM_FOR_HOOK), ""],
+            ["a value that `@track` keeps", "what the largest event takes of all handlers", ""],
             ["`name`, `external_id`, `anonymous_id`", f"at least {event.EVENT_RULES['name'].min_length} character", ""],
             ["`user.timezone`", f"at most {event.USER_RULES['timezone'].max_length} characters", ""],
             ["`user.locale`", f"at most {event.USER_RULES['locale'].max_length} characters", ""],
@@ -234,6 +237,10 @@ def _limits() -> str:
             ["lines of the logger `spotzee_logging`", f"one a kind and {diagnostics.INTERVAL_SECONDS:.0f} s", ""],
         ],
     )  # fmt: skip
+
+
+def _times(row: Mapping[str, Any], factor: int) -> str:
+    return f"{factor} times `{row['name']}`: {factor * row['default']:,} {row['unit']}"
 
 
 def _ten_seconds(rows: Mapping[str, Mapping[str, Any]]) -> str:

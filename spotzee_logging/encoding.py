@@ -3,6 +3,10 @@
 orjson writes where it is installed (the extra `fast`), the standard library elsewhere, and both give
 the same meaning: what either cannot write as it stands is first made plain by one set of rules, the
 table `PLAIN`. A value that cannot be made plain becomes null and costs nothing but itself.
+
+The caller waits meanwhile, and values that hold each other are written once for each way to them: ten objects that
+each list the others would take minutes. So whoever visits values reckons the least that they take as JSON, and stops
+where that is more than is sent.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from os import PathLike, fspath
 from typing import Any, Final
 
 from spotzee_logging import timestamps
-from spotzee_logging.event import Event
+from spotzee_logging.event import MOST_BYTES, Event, TooLarge, more_than, too_large
 from spotzee_logging.foreign import attempt
 
 try:
@@ -34,6 +38,19 @@ MAX_DEPTH: Final = 64
 
 MAX_SHALLOW: Final = MAX_DEPTH - 2
 """Levels below those that an event's data begins at."""
+
+
+class Bound:
+    """What the largest event takes that a handler of this process sends; no value that takes more is made plain."""
+
+    most_bytes = MOST_BYTES
+
+    def raise_to(self, most_bytes: int) -> None:
+        """A handler sends events that take so much."""
+        self.most_bytes = max(self.most_bytes, most_bytes)
+
+
+bound: Final = Bound()
 
 # What both encoders can write: orjson takes no larger ones, and few readers of JSON keep them exact.
 _SMALLEST_INT: Final = -(2**63)
@@ -67,10 +84,67 @@ ARRAY_BRACKETS_BYTES: Final = 2
 def plain(value: Any) -> Any:
     """The value as JSON can say it: None, bool, int, float, str, or a dict or list of such. Never raises.
 
+    Where it would take more than `bound.most_bytes` it is a `TooLarge`, and so is an event that holds that.
+
     >>> plain({"day": date(2026, 4, 28), "tags": {"new"}, 7: float("inf")})
     {'day': '2026-04-28', 'tags': ['new'], '7': None}
     """
-    return _plain_tree(value, 0, frozenset())
+    try:
+        return _plain_tree(value, 0, frozenset(), _Room(bound.most_bytes))
+    except _NoRoomError:
+        return TooLarge(bound.most_bytes)
+
+
+def _plain_fields(fields: dict[str, Any], most_bytes: int | None) -> Any:
+    most_bytes = bound.most_bytes if most_bytes is None else most_bytes
+    try:
+        return _plain_tree(fields, 0, frozenset(), _Room(most_bytes))
+    except _NoRoomError:
+        raise too_large(fields, more_than(most_bytes)) from None
+
+
+def _containers_of(fields: dict[str, Any]) -> list[Any]:
+    """An event's rules let it hold values of any kind in these two places alone."""
+    user = fields.get("user")
+    own = user.get("data") if type(user) is dict else None
+    return [container for container in (fields.get("data"), own) if container is not None]
+
+
+def _looked_at(containers: list[Any], room: int) -> tuple[int, list[Any]]:
+    """What is left of the room when all in these has taken the least that it may, and what is no text within.
+
+    Less than 0: there was too little, or they are too deep, or hold keys that are no texts.
+    """
+    leaves: list[Any] = []
+    for _ in range(MAX_SHALLOW):
+        inner: list[Any] = []
+        for container in containers:
+            room -= _sort_out(container, room, inner, leaves)
+            if room < 0:
+                return room, leaves
+        if not inner:
+            return room, leaves
+        containers = inner
+    return -1, leaves
+
+
+def _sort_out(container: Any, room: int, inner: list[Any], leaves: list[Any]) -> int:
+    """The least that a container's texts and commas take; puts its containers to `inner`, other values to `leaves`."""
+    if type(container) not in _CONTAINERS or len("0,") * len(container) > room:
+        return room + 1
+    size, members = len("0,") * len(container), container
+    if type(container) is dict:
+        if not _TEXT.issuperset(map(type, container)):
+            return room + 1
+        size += len("".join(container))
+        members = container.values()
+    for member in members:
+        kind = type(member)
+        if kind is str:
+            size += len(member)
+        else:
+            (inner if kind in _CONTAINERS else leaves).append(member)
+    return size
 
 
 if orjson is not None:
@@ -78,30 +152,39 @@ if orjson is not None:
     _OPTIONS: Final = (
         orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
     )
+    _LONGEST_LEAF: Final = 100
 
     _dumps, _CannotEncode = orjson.dumps, orjson.JSONEncodeError
 
-    def encode_event(fields: dict[str, Any]) -> bytes:
-        """An event's fields as strict JSON. Never raises.
+    def encode_event(fields: dict[str, Any], most_bytes: int | None = None) -> bytes:
+        """An event's fields as strict JSON. Raises `InvalidEvent` where that surely takes more than `most_bytes`.
+
+        None: than `bound.most_bytes`. What is returned may still take more, a few times as much.
 
         >>> encode_event({"name": "order_placed", "data": {"total": float("nan"), "day": date(2026, 4, 28)}})
         b'{"name":"order_placed","data":{"total":null,"day":"2026-04-28"}}'
         """
-        # An event's rules let it hold values of any kind in these two places alone.
-        user = fields.get("user")
-        own = user.get("data") if type(user) is dict else None
+        room = bound.most_bytes if most_bytes is None else most_bytes
         try:
-            is_shallow = _is_shallow(fields.get("data")) and (own is None or _is_shallow(own))
+            is_small = _is_small(_containers_of(fields), room)
         except RuntimeError:  # another thread changes what is looked at
-            is_shallow = False
-        return encode_shallow(fields) if is_shallow else _write(plain(fields))
+            is_small = False
+        return encode_shallow(fields, room) if is_small else _write(_plain_fields(fields, room))
 
-    def encode_shallow(fields: dict[str, Any]) -> bytes:
-        """As `encode_event`, of fields known to hold `MAX_SHALLOW` levels at most, text keys, no integer too large."""
+    def encode_counted(fields: dict[str, Any], most_bytes: int | None = None) -> bytes:
+        """As `encode_event`, of fields whose values are known to be few and small."""
+        try:
+            is_shallow = all(map(_is_shallow, _containers_of(fields)))
+        except RuntimeError:  # as above
+            is_shallow = False
+        return encode_shallow(fields, most_bytes) if is_shallow else _write(_plain_fields(fields, most_bytes))
+
+    def encode_shallow(fields: dict[str, Any], most_bytes: int | None = None) -> bytes:
+        """As `encode_event`, of fields known to be small: `MAX_SHALLOW` levels, text keys, no integer too large."""
         try:
             return _dumps(fields, _made_leaf, _OPTIONS)
         except (_CannotEncode, RuntimeError):
-            return _write(plain(fields))
+            return _write(_plain_fields(fields, most_bytes))
 
     def _is_shallow(value: Any, levels: int = MAX_SHALLOW) -> bool:
         # Before orjson sees it: orjson 3.13 counts no levels of tuples, and writes past the end of its
@@ -113,10 +196,14 @@ if orjson is not None:
                 return False
         return True
 
+    def _is_small(containers: list[Any], room: int) -> bool:
+        left, leaves = _looked_at(containers, room)
+        return left >= _LONGEST_LEAF * sum(type(leaf) not in _JSON_TYPES for leaf in leaves)
+
     def _made_leaf(value: Any) -> Any:
-        made = _made_plain(value)
-        if type(made) in _CONTAINERS:
-            raise TypeError("its depth is not known: to be made plain with the whole")
+        made = _plain_leaf(value)
+        if type(made) in _CONTAINERS or (type(made) is str and len(made) > _LONGEST_LEAF):
+            raise TypeError("what it holds is not known: to be made plain with the whole")
         return made
 
     def _write(tree: Any) -> bytes:
@@ -133,71 +220,107 @@ else:
         None, None, json.encoder.encode_basestring, None, ":", ",", False, False, False
     )
 
-    def encode_event(fields: dict[str, Any]) -> bytes:
-        """An event's fields as strict JSON. Never raises."""
+    def encode_event(fields: dict[str, Any], most_bytes: int | None = None) -> bytes:
+        """An event's fields as strict JSON. Raises `InvalidEvent` where that surely takes more than `most_bytes`."""
         # json would write integers of any size, NaN and half surrogates: every value is looked at first. To
         # look takes a third of the time that it takes to make a plain copy.
-        user = fields.get("user")
-        own = user.get("data") if type(user) is dict else None
+        room = bound.most_bytes if most_bytes is None else most_bytes
         try:
-            if _is_json(fields.get("data"), MAX_DEPTH - 2) and _is_json(own, MAX_DEPTH - 2):
+            if _is_small(_containers_of(fields), room):
                 return _written(fields)
         except (UnicodeEncodeError, TypeError, RuntimeError):  # as above; or changed by another thread
             pass
-        return _write(plain(fields))
+        return _write(_plain_fields(fields, room))
+
+    encode_counted = encode_event  # that counts while it looks
 
     def _written(fields: dict[str, Any]) -> bytes:
         return ("".join(_chunks(fields, 0)) if _chunks else _JSON.encode(fields)).encode()
 
-    def _is_json(value: Any, levels: int) -> bool:
-        """Whether json writes the value as the rules have it: its own types throughout, and not too deep."""
-        kind = type(value)
-        if kind is str or value is None or kind is bool:
-            return True
-        if kind is int:
-            return bool(_SMALLEST_INT <= value <= _LARGEST_INT)
-        if kind is float:
-            return math.isfinite(value)
-        if levels and kind is dict:
-            return all(type(key) is str and _is_json(item, levels - 1) for key, item in value.items())
-        return bool(levels) and kind is list and all(_is_json(item, levels - 1) for item in value)
+    def _is_small(containers: list[Any], room: int) -> bool:
+        left, leaves = _looked_at(containers, room)
+        return left >= 0 and all(map(_is_json_number, leaves))
 
-    def encode_shallow(fields: dict[str, Any]) -> bytes:
-        """As `encode_event`, of fields known to hold `MAX_SHALLOW` levels at most, text keys, no integer too large."""
+    def _is_json_number(leaf: Any) -> bool:
+        """Whether json writes the value as the rules have it."""
+        if type(leaf) is int:
+            return bool(_SMALLEST_INT <= leaf <= _LARGEST_INT)
+        return math.isfinite(leaf) if type(leaf) is float else leaf is None or type(leaf) is bool
+
+    def encode_shallow(fields: dict[str, Any], most_bytes: int | None = None) -> bytes:
+        """As `encode_event`, of fields known to be small: `MAX_SHALLOW` levels, text keys, no integer too large."""
         # All else that json would write in its own way, or not at all, it raises for: NaN, half surrogates, odd types.
         try:
             return _written(fields)
         except (ValueError, TypeError, RuntimeError):
-            return _write(plain(fields))
+            return _write(_plain_fields(fields, most_bytes))
 
     def _write(tree: Any) -> bytes:
         return _JSON.encode(tree).encode()
 
 
-def _plain_tree(value: Any, depth: int, above: frozenset[int]) -> Any:
+class _NoRoomError(Exception):
+    """What is made plain takes more than is sent."""
+
+
+class _Room:
+    """How many bytes there are left for values. Each takes the least that it may become."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise _NoRoomError
+
+
+def _plain_tree(value: Any, depth: int, above: frozenset[int], room: _Room) -> Any:
     """`value` and all within it made plain; `above` holds the ids of the containers that it lies in."""
     kind = type(value)
     if kind not in _JSON_TYPES:
-        value, _ = attempt(_made_plain, value)
+        value = _plain_leaf(value)
         kind = type(value)
     if kind is str:
+        room.take(len(value) + 1)
         return value if value.isascii() else _unicode(value)
     if kind is int:
-        return value if _SMALLEST_INT <= value <= _LARGEST_INT else attempt(str, value)[0]
+        return value if _SMALLEST_INT <= value <= _LARGEST_INT else _digits(value, room)
     if kind is float:
         return value if math.isfinite(value) else None
     if value is None or kind is bool:
         return value
     if depth >= MAX_DEPTH or id(value) in above:
         return None
-    return _plain_container(value, depth + 1, above | {id(value)})
+    return _plain_container(value, depth + 1, above | {id(value)}, room)
 
 
-def _plain_container(value: Any, depth: int, above: frozenset[int]) -> Any:
+def _plain_container(value: Any, depth: int, above: frozenset[int], room: _Room) -> Any:
     # A copy of the members first: another thread may change the container meanwhile.
     if type(value) is dict:
-        return {_plain_key(key): _plain_tree(item, depth, above) for key, item in list(value.items())}
-    return [_plain_tree(item, depth, above) for item in list(value)]
+        room.take(len('"":0,') * len(value))
+        made = {_plain_key(key): _plain_tree(item, depth, above, room) for key, item in list(value.items())}
+        room.take(sum(map(len, made)))
+        return made
+    room.take(len("0,") * len(value))
+    return [_plain_tree(item, depth, above, room) for item in list(value)]
+
+
+def _digits(value: int, room: _Room) -> str | None:
+    digits, _ = attempt(str, value)
+    room.take(len(digits or ""))
+    return digits
+
+
+def _plain_leaf(value: Any) -> Any:
+    if type(value) is TooLarge:
+        raise _NoRoomError
+    made, failure = attempt(_made_plain, value)
+    if type(failure) is _NoRoomError:
+        raise failure
+    return made
 
 
 def _plain_key(key: Any) -> str:
@@ -209,6 +332,7 @@ def _plain_key(key: Any) -> str:
 
 
 _CONTAINERS: Final = frozenset({dict, list, tuple})
+_TEXT: Final = frozenset({str})
 _JSON_TYPES: Final = frozenset({str, int, float, bool, type(None)}) | _CONTAINERS
 _JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 
@@ -263,8 +387,21 @@ def _failure(value: BaseException) -> str:
     return f"{type(value).__name__}: {value}".removesuffix(": ")
 
 
+def _few(value: Any) -> Any:
+    """The value itself, which is copied next. Raises where it has more members than an event could hold."""
+    if (attempt(len, value)[0] or 0) > bound.most_bytes / len("0,"):
+        raise _NoRoomError
+    return value
+
+
+def _array(value: Any) -> Any:
+    if value.size > bound.most_bytes / len("0,"):
+        raise _NoRoomError
+    return value.tolist()
+
+
 def _listed(value: AbstractSet[Any]) -> list[Any]:
-    ordered, _ = attempt(sorted, value)
+    ordered, _ = attempt(sorted, _few(value))
     return list(value) if ordered is None else ordered
 
 
@@ -296,9 +433,9 @@ PLAIN: Final[Sequence[tuple[Any, Callable[[Any], Any]]]] = (
     (BaseException, _failure),
     (range, str),
     (tuple, _tuple),
-    (Mapping, dict),
+    (Mapping, lambda value: dict(_few(value))),
     (AbstractSet, _listed),
-    (Sequence, list),
+    (Sequence, lambda value: list(_few(value))),
 )
 """What becomes of a value that is not JSON's own: the first row whose type it has.
 
@@ -311,7 +448,7 @@ and what nothing here knows its `str()`.
 PLAIN_WHERE_IMPORTED: Final[Sequence[tuple[str, Sequence[str], Callable[[Any], Any]]]] = (
     ("decimal", ("Decimal",), float),  # beyond a double's range it becomes infinite here, and null later
     ("uuid", ("UUID",), str),
-    ("numpy", ("ndarray", "generic"), lambda value: value.tolist()),
+    ("numpy", ("ndarray", "generic"), _array),
     ("pydantic.main", ("BaseModel",), dict),
 )
 """What becomes of values of libraries that a program may not use: module, its classes, what is made of them."""

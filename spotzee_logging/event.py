@@ -16,6 +16,9 @@ from typing import Any, Final, NamedTuple, NoReturn, TypedDict
 from spotzee_logging import late, timestamps
 from spotzee_logging.errors import InvalidEvent, did_you_mean
 
+MOST_BYTES: Final = 256 * 1024
+"""What an event takes at most where the setting `max_event_bytes` says nothing else; the API documents no bound."""
+
 
 class UserFields(TypedDict, total=False):
     """Profile fields that an event sets on its contact, all optional."""
@@ -64,6 +67,19 @@ class Event:
     created_at: datetime | str | None = None
 
 
+class TooLarge:
+    """Stands for a value that no event could hold that is sent: the event that holds it is too large.
+
+    :param most_bytes: what the value alone would take more than.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+
+    def __repr__(self) -> str:
+        return f"<more than {self.most_bytes} bytes>"
+
+
 def fields_of(event: Event) -> dict[str, Any]:
     """The fields that the event has, as a new dict."""
     return without_nulls(vars(event))
@@ -84,6 +100,21 @@ def check_event(fields: dict[str, Any]) -> None:
         _check_by_rules(fields)
     if "created_at" in fields:
         fields["created_at"] = _iso_time(fields, fields["created_at"])
+
+
+def too_large(fields: Mapping[str, Any], size: str) -> InvalidEvent:
+    """The error of an event that takes more bytes than are sent; `size` says how many."""
+    return InvalidEvent(
+        f"{describe(fields)}: takes {size}. Put less into data, or raise max_event_bytes.",
+        field="data",
+        reason="event_too_large",
+        **named(fields),
+    )
+
+
+def more_than(most_bytes: int) -> str:
+    """The size of what was not written to its end."""
+    return f"more than {most_bytes} bytes (what stands in several places is written in each)"
 
 
 def describe(fields: Mapping[str, Any]) -> str:
@@ -157,6 +188,8 @@ def _check_each(
         if field not in rules:
             _refuse_unknown(event, field, rules, prefix)
         problem = None if value is None and prefix else rules[field].broken_by(value)
+        if problem is not None and isinstance(value, TooLarge):
+            raise too_large(event, more_than(value.most_bytes))
         if problem is not None:
             _refuse(event, prefix + field, problem, rules[field].remedy)
 

@@ -119,7 +119,9 @@ class EventFormatter(BaseJsonFormatter):
         return fields
 
     def format(self, record: logging.LogRecord) -> str:
-        """The event of a tagged record as one line of JSON. Raises `InvalidEvent` as `fields` does."""
+        """The event of a tagged record as one line of JSON. Raises `InvalidEvent` as `fields` does, and where it is
+        larger than any that a handler of this process sends.
+        """
         return encode_event(self.fields(record)).decode()
 
     def _tagged(self, record: logging.LogRecord, tag: Any) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from spotzee_logging.encoding import decode_event, decode_fields, encode_event
-from spotzee_logging.errors import EventDropped, InvalidEvent
-from spotzee_logging.event import Event, check_event, describe, fields_of, named, without_nulls
+from spotzee_logging.encoding import bound, decode_event, decode_fields
+from spotzee_logging.errors import EventDropped
+from spotzee_logging.event import Event, check_event, describe, fields_of, named, too_large, without_nulls
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import EventFormatter
 from spotzee_logging.redaction import Redaction
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from spotzee_logging.reporting import Reporter
     from spotzee_logging.setting_types import BeforeSend
     from spotzee_logging.settings import Settings
+
+ROOM_FOR_HOOK: Final = 4
+"""How many times `max_event_bytes` an event may take before `before_send`, which may take something away."""
 
 
 class Intake:
@@ -29,8 +32,10 @@ class Intake:
         self._reporter = reporter
         self._before_send = cast("BeforeSend | None", settings.before_send)
         self._is_disabled = settings.disabled
-        self._encode = Redaction(settings.redact).encode if settings.redact else _as_it_is
+        self._encode = Redaction(settings.redact or ()).encode
         self._most_bytes = settings.max_event_bytes
+        self._most_bytes_read = self._most_bytes * (1 if self._before_send is None else ROOM_FOR_HOOK)
+        bound.raise_to(self._most_bytes_read)
         self.take_formatter(EventFormatter())
 
     def take_formatter(self, formatter: EventFormatter) -> None:
@@ -42,15 +47,19 @@ class Intake:
 
     def take(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
         """The event's bytes and its contact; None where it ends here. Raises `InvalidEvent`."""
-        fields, body = self._encode(self._fields_of_record(record))
+        fields, body = self._encode(self._fields_of_record(record), self._most_bytes_read)
         if self._before_send is not None:
+            if len(body) > self._most_bytes_read:
+                raise too_large(
+                    fields, f"{len(body)} bytes, and before_send gets at most {self._most_bytes_read}"
+                )
             replaced = self._hooked(self._before_send, decode_event(body))
             if replaced is None:
                 return None
             # Redacted once more: the hook may have looked something up.
-            fields, body = self._encode(replaced)
+            fields, body = self._encode(replaced, self._most_bytes)
         if len(body) > self._most_bytes:
-            raise _too_large(fields, len(body), self._most_bytes)
+            raise too_large(fields, f"{len(body)} bytes, and at most {self._most_bytes} are sent")
         if self._is_disabled:
             self._reporter.ledger.turn_away(dropped="disabled")
             return None
@@ -78,17 +87,3 @@ class Intake:
         message = f"{describe(about)}: dropped, before_send {problem}. It must return an Event or None."
         self._reporter.turned_away(EventDropped(message, reason="before_send_error", **named(about)), event)
         return None
-
-
-def _as_it_is(fields: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    return fields, encode_event(fields)
-
-
-def _too_large(fields: dict[str, Any], size_bytes: int, most_bytes: int) -> InvalidEvent:
-    return InvalidEvent(
-        f"{describe(fields)}: takes {size_bytes} bytes, and at most {most_bytes} are sent. "
-        "Put less into data, or raise max_event_bytes.",
-        field="data",
-        reason="event_too_large",
-        **named(fields),
-    )

@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from spotzee_logging.account_numbers import SHORTEST, may_hold_number, without_accounts, without_cards
-from spotzee_logging.encoding import MAX_SHALLOW, encode_event, encode_shallow, plain
+from spotzee_logging.encoding import MAX_SHALLOW, bound, encode_counted, encode_event, encode_shallow, plain
 
 REDACTED: Final = "[redacted]"
 
@@ -29,6 +29,9 @@ _HOLD_NO_NUMBER: Final = frozenset({float, bool, type(None), datetime, date, tim
 _HOLD_NONE_EITHER: Final = {"decimal": "Decimal", "uuid": "UUID"}
 _MOST_CONTAINERS: Final = 1_000
 _MOST_KNOWN_KEYS: Final = 10_000
+_LONGEST_KNOWN_KEY: Final = 64
+_LISTS: Final = frozenset({list, tuple})
+_LEAST_OF_MEMBER: Final = len("0,")
 
 
 class Redaction:
@@ -41,27 +44,31 @@ class Redaction:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(map(_bare, names))
         self._has_cards, self._has_accounts = _bare(CARDS) in self._names, _bare(ACCOUNTS) in self._names
+        self._looks_for_numbers = self._has_cards or self._has_accounts
         self._known_keys: set[str] = set()
         self._knows = self._known_keys.issuperset  # looked up once, and not for every event
 
-    def encode(self, fields: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def encode(self, fields: dict[str, Any], most_bytes: int | None = None) -> tuple[dict[str, Any], bytes]:
         """An event's fields and their bytes, with all replaced in `data` and `user.data` that is to be.
 
-        The fields are those that were given where that is nothing; the caller's own are never changed. Never raises.
+        The fields are those that were given where that is nothing; the caller's own are never changed.
+        Raises `InvalidEvent` as `encode_event` does; what is to be replaced counts for that too.
         """
         data, user = fields.get("data"), fields.get("user")
         own = user.get("data") if user else None
         containers = [data, own] if data and own else [data or own] if data or own else []
         try:
-            is_clean = self._has_nothing(containers)
+            is_clean = self._has_nothing(containers, bound.most_bytes if most_bytes is None else most_bytes)
         except RuntimeError:  # another thread changes what is looked at
             is_clean = False
         if is_clean and len(containers) <= MAX_SHALLOW:
             # So few cannot lie deep in each other: what was looked at here is not looked at again.
             return fields, encode_shallow(fields)
         if not is_clean:
+            if not self._names:
+                return fields, encode_event(fields, most_bytes)
             fields = self._redacted_fields(fields)
-        return fields, encode_event(fields)
+        return fields, encode_counted(fields, most_bytes)
 
     def _redacted_fields(self, fields: dict[str, Any]) -> dict[str, Any]:
         redacted = dict(fields)
@@ -71,36 +78,51 @@ class Redaction:
             redacted["user"] = {**redacted["user"], "data": self._redacted(plain(redacted["user"]["data"]))}
         return redacted
 
-    def _has_nothing(self, containers: list[Any]) -> bool:  # noqa: C901  calls within would double what it takes
-        """Whether there is surely nothing to replace, in these or within: 0.3 µs for a common event."""
+    def _has_nothing(self, containers: list[Any], room: int) -> bool:  # noqa: C901, PLR0911, PLR0912  no calls within
+        """Whether there is surely nothing to replace in these, or within, and no more than `room` bytes to look at.
+
+        That takes 0.3 µs for a common event. Keys that are known are few and short, so a dict of them is small.
+        """
         texts, knows = [], self._knows
         for container in containers:  # which grows meanwhile by those that lie within
-            kind = type(container)
-            if kind is dict:
+            if type(container) is dict:
                 if not knows(container) and not self._get_to_know(container):
                     return False
                 members = container.values()
-            elif kind is list or kind is tuple:
+            elif type(container) in _LISTS:
                 members = container
             else:
                 return False
             for member in members:
                 kind = type(member)
                 if kind is str:
-                    if len(member) >= SHORTEST:
+                    size = len(member)
+                    if size >= SHORTEST:
                         texts.append(member)
+                        room -= size
                 elif kind is int:
                     if not _LARGEST_NEGATIVE < member < _SHORTEST_NUMBER:
                         return False
-                elif kind not in _HOLD_NO_NUMBER and not _holds_none_either(kind):
-                    containers.append(member)
-                    if len(containers) > _MOST_CONTAINERS:
+                elif kind not in _HOLD_NO_NUMBER:
+                    if kind is dict or kind in _LISTS:
+                        containers.append(member)
+                        room -= _LEAST_OF_MEMBER * len(member)
+                        if room < 0 or len(containers) > _MOST_CONTAINERS:
+                            return False
+                    elif not _holds_none_either(kind):
                         return False
-        return not texts or not may_hold_number("\n".join(texts))
+        if not texts:
+            return True
+        return room >= 0 and not (self._looks_for_numbers and may_hold_number("\n".join(texts)))
 
-    def _get_to_know(self, keys: Iterable[Any]) -> bool:
+    def _get_to_know(self, keys: dict[Any, Any]) -> bool:
         """Whether no key is one of the names; then they are known from now on, some thousands of them at most."""
-        if not all(type(key) is str and _bare(key) not in self._names for key in keys):
+        if len(keys) > _MOST_KNOWN_KEYS:
+            return False
+        if not all(
+            type(key) is str and len(key) <= _LONGEST_KNOWN_KEY and _bare(key) not in self._names
+            for key in keys
+        ):
             return False
         if len(self._known_keys) >= _MOST_KNOWN_KEYS:
             self._known_keys.clear()
@@ -108,7 +130,7 @@ class Redaction:
         return True
 
     def _redacted(self, value: Any) -> Any:
-        if isinstance(value, dict):
+        if type(value) is dict:
             return {
                 key: REDACTED if _bare(key) in self._names else self._redacted(member)
                 for key, member in value.items()

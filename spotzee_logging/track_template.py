@@ -174,5 +174,8 @@ def _follower(steps: tuple[Step, ...], *, is_id: bool) -> Callable[[Any], Any]:
 
 
 def unchangeable(value: Any) -> Any:
-    """The value as it is now: itself where nobody can change it, else made plain. Never raises."""
+    """The value as it is now: itself where nobody can change it, else made plain, where it is not too large.
+
+    Never raises. The event of a value that is too large is rejected, as any other.
+    """
     return value if value is MISSING or type(value) in _UNCHANGEABLE else plain(value)

@@ -647,7 +647,7 @@ def test_both_encoders_say_the_same_of_anything(data):
 @example(data={"note": "half \ud800", "lines": [(1, 2.5), ()]}, of=STDLIB)
 def test_the_short_way_to_bytes_says_the_same(data, of):
     """What was looked through for secrets is not looked through again, and arrives as it would have."""
-    assume(Redaction(["password"])._has_nothing([data]))
+    assume(Redaction(["password"])._has_nothing([data], 10_000))
     fields = {"name": "n", "data": data}
 
     short, long = of.encode_shallow(fields), of.encode_event(fields)

@@ -154,20 +154,20 @@ def test_strict_counts_what_it_raises(make_handler, make_logger):
 
 
 def test_an_event_that_is_too_large_is_rejected(make_handler, make_logger, told, teller):
-    """One event too large is named with its size; the others go."""
+    """One event too large is named, with its size where it was written at all; the others go."""
     handler = make_handler(max_event_bytes=1024, on_error=teller)
     logger = make_logger(handler)
 
-    logger.info("x", extra={"spotzee_event": tag(data={"text": "x" * 2000})})
+    logger.info("x", extra={"spotzee_event": tag(data={"text": "\n" * 1000})})
+    logger.info("x", extra={"spotzee_event": tag(data={"text": "x" * 2_000_000})})
     logger.info("x", extra={"spotzee_event": tag()})
 
     assert handler.flush(10)
-    assert handler.stats().rejected == {"event_too_large": 1}
+    assert handler.stats().rejected == {"event_too_large": 2}
     assert handler.stats().delivered == 1
-    message = (
-        r"takes 2\d{3} bytes, and at most 1024 are sent\. Put less into data, or raise max_event_bytes\."
-    )
-    assert re.search(message, str(told[0][1]))
+    remedy = r"\. Put less into data, or raise max_event_bytes\."
+    assert re.search(r"takes 2\d{3} bytes, and at most 1024 are sent" + remedy, str(told[0][1]))
+    assert re.search(r"takes more than \d+ bytes \(what .*\)" + remedy, str(told[1][1]))
 
 
 def test_disabled_accepts_counts_and_sends_nothing(sandbox, make_logger, told, teller):

@@ -11,6 +11,7 @@ from spotzee_logging.contact import NOBODY, Contact, as_dict, get_contact, repla
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.encoding import plain
 from spotzee_logging.errors import MissingLibrary
+from spotzee_logging.event import TooLarge
 from spotzee_logging.logger_tree import sends_events
 
 try:
@@ -37,7 +38,8 @@ def carry_contacts(identify: Identify | None = None) -> None:
     :param identify: takes the task, its positional and its keyword arguments, and gives the fields of
         `contact(...)` as a dict, or None: then the contact that was carried acts.
 
-    The contact travels as a header of the message, its profile fields too, and reaches what the task sends itself.
+    The contact travels as a header of the message, and reaches what the task sends itself; its profile fields too,
+    where they take no more than an event may (`max_event_bytes`).
     Nobody is bound after a task. It concerns every Celery app of the process; a second call replaces the first.
     Workers of pools that are threads deliver what is pending when they are shut down; children of the prefork pool
     do so without it. Where a worker takes handlers off the root logger, or off `celery.task`, those that send
@@ -63,8 +65,13 @@ def carry_contacts(identify: Identify | None = None) -> None:
 
 def _put_into_headers(headers: dict[str, Any], **_: Any) -> None:
     who = as_dict(get_contact())
-    if any(who.values()):
-        headers.setdefault(HEADER, plain(who))
+    if not any(who.values()):
+        return
+    carried = plain(who)
+    if type(carried) is TooLarge:  # no broker would take it
+        carried = plain({**who, "user": None})
+    if type(carried) is dict:
+        headers.setdefault(HEADER, carried)
 
 
 def _carried_to(task: Any) -> Contact:
