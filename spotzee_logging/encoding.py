@@ -77,6 +77,9 @@ def join_events(bodies: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(bodies) + b"]"
 
 
+LEAST_OF_MEMBER: Final = len("0,")
+"""The bytes that each member of a list takes at least."""
+
 ARRAY_BRACKETS_BYTES: Final = 2
 """What `join_events` adds around the events; between two of them it adds one byte more."""
 
@@ -110,41 +113,38 @@ def _containers_of(fields: dict[str, Any]) -> list[Any]:
     return [container for container in (fields.get("data"), own) if container is not None]
 
 
-def _looked_at(containers: list[Any], room: int) -> tuple[int, list[Any]]:
-    """What is left of the room when all in these has taken the least that it may, and what is no text within.
+def _looked_at(containers: list[Any], room: int) -> tuple[int, list[Any]]:  # noqa: C901  no calls within
+    """What is left of the room when all in these has taken the least that it may, and what is to be looked at further.
 
-    Less than 0: there was too little, or they are too deep, or hold keys that are no texts.
+    Less than 0: there was too little, or they are too deep, or hold keys that are no texts. Raises TypeError for such
+    keys too.
     """
     leaves: list[Any] = []
     for _ in range(MAX_SHALLOW):
         inner: list[Any] = []
-        for container in containers:
-            room -= _sort_out(container, room, inner, leaves)
+        for members in containers:
+            if type(members) not in _CONTAINERS:
+                return -1, leaves
+            room -= LEAST_OF_MEMBER * len(members)
             if room < 0:
                 return room, leaves
-        if not inner:
+            if type(members) is dict:
+                if not (_REFUSES_KEYS or _TEXT.issuperset(map(type, members))):
+                    return -1, leaves
+                room -= len("".join(members))
+                members = members.values()  # noqa: PLW2901
+            for member in members:
+                kind = type(member)
+                if kind is str:
+                    room -= len(member)
+                elif kind in _CONTAINERS:
+                    inner.append(member)
+                elif kind not in _SMALL:
+                    leaves.append(member)
+        if room < 0 or not inner:
             return room, leaves
         containers = inner
     return -1, leaves
-
-
-def _sort_out(container: Any, room: int, inner: list[Any], leaves: list[Any]) -> int:
-    """The least that a container's texts and commas take; puts its containers to `inner`, other values to `leaves`."""
-    if type(container) not in _CONTAINERS or len("0,") * len(container) > room:
-        return room + 1
-    size, members = len("0,") * len(container), container
-    if type(container) is dict:
-        if not _TEXT.issuperset(map(type, container)):
-            return room + 1
-        size += len("".join(container))
-        members = container.values()
-    for member in members:
-        kind = type(member)
-        if kind is str:
-            size += len(member)
-        else:
-            (inner if kind in _CONTAINERS else leaves).append(member)
-    return size
 
 
 if orjson is not None:
@@ -153,6 +153,8 @@ if orjson is not None:
         orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
     )
     _LONGEST_LEAF: Final = 100
+    _REFUSES_KEYS = True  # that are of a subclass of str
+    _SMALL: Any = frozenset({int, float, bool, type(None)})
 
     _dumps, _CannotEncode = orjson.dumps, orjson.JSONEncodeError
 
@@ -167,7 +169,7 @@ if orjson is not None:
         room = bound.most_bytes if most_bytes is None else most_bytes
         try:
             is_small = _is_small(_containers_of(fields), room)
-        except RuntimeError:  # another thread changes what is looked at
+        except (TypeError, RuntimeError):  # a key is no text; another thread changes what is looked at
             is_small = False
         return encode_shallow(fields, room) if is_small else _write(_plain_fields(fields, room))
 
@@ -198,7 +200,7 @@ if orjson is not None:
 
     def _is_small(containers: list[Any], room: int) -> bool:
         left, leaves = _looked_at(containers, room)
-        return left >= _LONGEST_LEAF * sum(type(leaf) not in _JSON_TYPES for leaf in leaves)
+        return left >= _LONGEST_LEAF * len(leaves)
 
     def _made_leaf(value: Any) -> Any:
         made = _plain_leaf(value)
@@ -210,6 +212,8 @@ if orjson is not None:
         return _dumps(tree)
 
 else:
+    _REFUSES_KEYS = False
+    _SMALL = frozenset({bool, type(None)})
     _JSON: Final = json.JSONEncoder(
         ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     )
@@ -245,7 +249,7 @@ else:
         """Whether json writes the value as the rules have it."""
         if type(leaf) is int:
             return bool(_SMALLEST_INT <= leaf <= _LARGEST_INT)
-        return math.isfinite(leaf) if type(leaf) is float else leaf is None or type(leaf) is bool
+        return type(leaf) is float and math.isfinite(leaf)
 
     def encode_shallow(fields: dict[str, Any], most_bytes: int | None = None) -> bytes:
         """As `encode_event`, of fields known to be small: `MAX_SHALLOW` levels, text keys, no integer too large."""
@@ -304,7 +308,7 @@ def _plain_container(value: Any, depth: int, above: frozenset[int], room: _Room)
         made = {_plain_key(key): _plain_tree(item, depth, above, room) for key, item in list(value.items())}
         room.take(sum(map(len, made)))
         return made
-    room.take(len("0,") * len(value))
+    room.take(LEAST_OF_MEMBER * len(value))
     return [_plain_tree(item, depth, above, room) for item in list(value)]
 
 
@@ -389,13 +393,13 @@ def _failure(value: BaseException) -> str:
 
 def _few(value: Any) -> Any:
     """The value itself, which is copied next. Raises where it has more members than an event could hold."""
-    if (attempt(len, value)[0] or 0) > bound.most_bytes / len("0,"):
+    if (attempt(len, value)[0] or 0) > bound.most_bytes / LEAST_OF_MEMBER:
         raise _NoRoomError
     return value
 
 
 def _array(value: Any) -> Any:
-    if value.size > bound.most_bytes / len("0,"):
+    if value.size > bound.most_bytes / LEAST_OF_MEMBER:
         raise _NoRoomError
     return value.tolist()
 

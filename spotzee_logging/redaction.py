@@ -14,7 +14,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from spotzee_logging.account_numbers import SHORTEST, may_hold_number, without_accounts, without_cards
-from spotzee_logging.encoding import MAX_SHALLOW, bound, encode_counted, encode_event, encode_shallow, plain
+from spotzee_logging.encoding import (
+    LEAST_OF_MEMBER,
+    MAX_SHALLOW,
+    encode_counted,
+    encode_event,
+    encode_shallow,
+    plain,
+)
+from spotzee_logging.event import MOST_BYTES
 
 REDACTED: Final = "[redacted]"
 
@@ -29,9 +37,8 @@ _HOLD_NO_NUMBER: Final = frozenset({float, bool, type(None), datetime, date, tim
 _HOLD_NONE_EITHER: Final = {"decimal": "Decimal", "uuid": "UUID"}
 _MOST_CONTAINERS: Final = 1_000
 _MOST_KNOWN_KEYS: Final = 10_000
-_LONGEST_KNOWN_KEY: Final = 64
+_LONGEST_KNOWN_KEY: Final = 100
 _LISTS: Final = frozenset({list, tuple})
-_LEAST_OF_MEMBER: Final = len("0,")
 
 
 class Redaction:
@@ -48,7 +55,7 @@ class Redaction:
         self._known_keys: set[str] = set()
         self._knows = self._known_keys.issuperset  # looked up once, and not for every event
 
-    def encode(self, fields: dict[str, Any], most_bytes: int | None = None) -> tuple[dict[str, Any], bytes]:
+    def encode(self, fields: dict[str, Any], most_bytes: int = MOST_BYTES) -> tuple[dict[str, Any], bytes]:
         """An event's fields and their bytes, with all replaced in `data` and `user.data` that is to be.
 
         The fields are those that were given where that is nothing; the caller's own are never changed.
@@ -58,7 +65,7 @@ class Redaction:
         own = user.get("data") if user else None
         containers = [data, own] if data and own else [data or own] if data or own else []
         try:
-            is_clean = self._has_nothing(containers, bound.most_bytes if most_bytes is None else most_bytes)
+            is_clean = self._has_nothing(containers, most_bytes)
         except RuntimeError:  # another thread changes what is looked at
             is_clean = False
         if is_clean and len(containers) <= MAX_SHALLOW:
@@ -106,7 +113,7 @@ class Redaction:
                 elif kind not in _HOLD_NO_NUMBER:
                     if kind is dict or kind in _LISTS:
                         containers.append(member)
-                        room -= _LEAST_OF_MEMBER * len(member)
+                        room -= LEAST_OF_MEMBER * len(member)
                         if room < 0 or len(containers) > _MOST_CONTAINERS:
                             return False
                     elif not _holds_none_either(kind):
