@@ -329,6 +329,8 @@ def _plain_leaf(value: Any) -> Any:
 
 def _plain_key(key: Any) -> str:
     made, failure = (key, None) if type(key) in _JSON_TYPES else attempt(_made_plain, key)
+    if type(failure) is _NoRoomError:
+        raise failure
     if failure is None and (made is None or type(made) is bool):
         return str(_JSON_WORDS[made])
     text, failure = (None, failure) if failure is not None else attempt(str, made)
@@ -381,6 +383,8 @@ def _bare(value: str) -> str:
 
 def _text(value: bytes | bytearray | memoryview) -> str:
     octets = bytes(value)
+    if len(octets) > bound.most_bytes:
+        raise _NoRoomError
     try:
         return octets.decode()
     except UnicodeDecodeError:

@@ -93,6 +93,8 @@ HUGE = {
     "a dict": dict.fromkeys(map(str, range(MEGABYTE))),
     "a sequence without an end": Endless(),
     "a text": TEXT * 50,
+    "bytes": TEXT.encode() * 50,
+    "bytes for a key": {TEXT.encode() * 50: 1},
 }
 MOST = 5_000
 LINES_A_BYTE = 20
@@ -119,6 +121,7 @@ def little_work(most_bytes):
         sys.settrace(before)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
+    assert lines < LINES_A_BYTE * most_bytes
     assert peak < MOST_MEMORY
 
 
