@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from spotzee_logging.encoding import bound, decode_event, decode_fields
+from spotzee_logging.encoding import decode_event, decode_fields
 from spotzee_logging.errors import EventDropped
 from spotzee_logging.event import Event, check_event, describe, fields_of, named, too_large, without_nulls
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import EventFormatter
+from spotzee_logging.plain_values import bound
 from spotzee_logging.redaction import Redaction
 
 if TYPE_CHECKING:

@@ -14,15 +14,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from spotzee_logging.account_numbers import SHORTEST, may_hold_number, without_accounts, without_cards
-from spotzee_logging.encoding import (
-    LEAST_OF_MEMBER,
-    MAX_SHALLOW,
-    encode_counted,
-    encode_event,
-    encode_shallow,
-    plain,
-)
+from spotzee_logging.encoding import MAX_SHALLOW, encode_counted, encode_event, encode_shallow
 from spotzee_logging.event import MOST_BYTES
+from spotzee_logging.plain_values import LEAST_OF_MEMBER, plain
 
 REDACTED: Final = "[redacted]"
 

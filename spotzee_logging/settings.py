@@ -12,17 +12,14 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging.errors import did_you_mean
+from spotzee_logging.event import MOST_BYTES
 from spotzee_logging.setting_kinds import MISSING_KEY_REMEDY, Row, parsed, refuse, valid
 from spotzee_logging.setting_types import ApiKey, BeforeSend, GivenSettings, OnError, Session
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-KIB: Final = 1024
-MIB: Final = 1024 * KIB
-
-MOST_EVENT_BYTES: Final = 256 * KIB
-"""The most that one event takes, where no setting has less room for it."""
+MIB: Final = 1024 * 1024
 
 _BRACKETS_BYTES: Final = 2  # around the events of a request
 
@@ -133,7 +130,7 @@ class Settings:
         MIB, Row("count", "the most in one request's body", unit="bytes", minimum=256)
     )
     max_event_bytes: int = _setting(
-        MOST_EVENT_BYTES,
+        MOST_BYTES,
         Row(
             "count",
             "a larger event is rejected; by default no more than the smallest of the other bounds holds",
@@ -240,8 +237,8 @@ class Settings:
             "max_pending_bytes": self.max_pending_bytes,
             "spool_max_bytes": self.spool_max_bytes,
         }
-        if self.max_event_bytes == MOST_EVENT_BYTES:
-            object.__setattr__(self, "max_event_bytes", min(MOST_EVENT_BYTES, *room.values()))
+        if self.max_event_bytes == MOST_BYTES:
+            object.__setattr__(self, "max_event_bytes", min(MOST_BYTES, *room.values()))
         for name, most_bytes in room.items():
             if self.max_event_bytes > most_bytes:
                 refuse(name, "has no room for one event of max_event_bytes", "Raise it, or lower that.")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from spotzee_logging.encoding import plain
 from spotzee_logging.event import Unresolved
 from spotzee_logging.foreign import attempt, is_async
 from spotzee_logging.markers import MISSING, Marker, Path, Step, follower, path_of
+from spotzee_logging.plain_values import plain
 from spotzee_logging.track_arguments import Layout, ReadArgument
 from spotzee_logging.track_call import Call
 from spotzee_logging.track_diagnostics import say_failure

@@ -34,6 +34,7 @@ LINES = [
     ["formatter"],
     ["reporting", "redaction"],
     ["encoding"],
+    ["plain_values"],
     ["contact"],
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
     ["setting_types"],
@@ -369,8 +370,18 @@ BROUGHT = {
         "formatter",
         "handler",
     ),
-    *("hosts", "intake", "late", "lifecycle", "logger_tree", "redaction", "repeats", "senders", "timestamps"),
-    "version",
+    *(
+        "hosts",
+        "intake",
+        "late",
+        "lifecycle",
+        "logger_tree",
+        "plain_values",
+        "redaction",
+        "repeats",
+        "senders",
+    ),
+    *("timestamps", "version"),
 }
 
 

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_encoding import ENCODERS, STDLIB
 
-from spotzee_logging import EventFormatter, Settings, contact, encoding
+from spotzee_logging import EventFormatter, contact, encoding
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.event import MOST_BYTES, TooLarge
+from spotzee_logging.event import TooLarge
+from spotzee_logging.plain_values import plain
 from spotzee_logging.redaction import Redaction
 from spotzee_logging.tracking import result, track
 
@@ -174,7 +175,7 @@ def test_nor_is_it_looked_through_to_its_end(names, name):
 def test_a_value_that_is_too_large_is_not_made_plain(encoder, name):
     """What stands for it, also on a record that was pickled for another process, makes an event too large."""
     with little_work(MOST):
-        made = encoder.plain(HUGE[name])
+        made = plain(HUGE[name])
 
     assert type(made) is TooLarge
     assert len(repr(made)) < 50
@@ -263,13 +264,6 @@ def test_every_way_to_an_event_keeps_to_the_bound(make_handler, log_every_way, n
     assert {(error.reason, error.event_name, error.external_id) for error in told} == {
         ("event_too_large", "n", "c")
     }
-
-
-def test_the_bound_is_the_settings_default():
-    """Where no handler says otherwise, as in a program that only writes an event log, the same holds."""
-    (row,) = (row for row in Settings.table() if row["name"] == "max_event_bytes")
-
-    assert row["default"] == MOST_BYTES
 
 
 def test_a_strict_handler_raises(make_handler, make_logger):

@@ -6,9 +6,9 @@ import collections
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from spotzee_logging.encoding import plain
 from spotzee_logging.errors import InvalidEvent, did_you_mean
 from spotzee_logging.event import Event, describe, fields_of
+from spotzee_logging.plain_values import plain
 
 _MOST_CANDIDATES: Final = 3
 _ABSENT: Final = object()
