@@ -105,7 +105,8 @@ def check_event(fields: dict[str, Any]) -> None:
 def too_large(fields: Mapping[str, Any], size: str) -> InvalidEvent:
     """The error of an event that takes more bytes than are sent; `size` says how many."""
     return InvalidEvent(
-        f"{describe(fields)}: takes {size}. Put less into data, or raise max_event_bytes.",
+        f"{describe(fields)}: takes {size}. Put less into data (what stands in several places counts in each), "
+        "or raise max_event_bytes.",
         field="data",
         reason="event_too_large",
         **named(fields),
@@ -114,7 +115,7 @@ def too_large(fields: Mapping[str, Any], size: str) -> InvalidEvent:
 
 def more_than(most_bytes: int) -> str:
     """The size of what was not written to its end."""
-    return f"more than {most_bytes} bytes (what stands in several places is written in each)"
+    return f"more than {most_bytes} bytes"
 
 
 def describe(fields: Mapping[str, Any]) -> str:

@@ -98,7 +98,8 @@ BAD_LINES = {
     b'{"name": "x"}': "external_id is missing",
     b'{"name": "x", "externalId": "c"}': "Did you mean external_id?",
     b'{"name": "x", "external_id": 7}': "external_id must be a string, got int",
-    b'{"name": "x", "external_id": "c", "data": {"v": "%s"}}' % (b"v" * 300_000): "at most 262144 are sent",
+    b'{"name": "x", "external_id": "c", "data": {"v": "%s"}}'
+    % (b"v" * 300_000): "takes more than 262144 bytes.",
     b'"%s"' % (b"v" * 3_000_000): "is longer than any event",
 }
 
