@@ -30,7 +30,12 @@ def dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
 
 def _checked(buffer: Buffer) -> Buffer:
     contract = [name for name in vars(Buffer) if not name.startswith("_")]
-    missing = [name for name in contract if inspect.getattr_static(buffer, name, None) is None]
+    # What stands there is not asked for, and may raise; what another object does in its place is found by asking.
+    missing = [
+        name
+        for name in (*contract, "__len__")
+        if inspect.getattr_static(buffer, name, None) is None and not hasattr(buffer, name)
+    ]
     if missing:
         raise InvalidSettings(
             f"buffer must keep the contract of spotzee_logging.buffers.base.Buffer, and {type(buffer).__name__} has "

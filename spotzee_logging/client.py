@@ -243,19 +243,18 @@ def _own_session(settings: Settings) -> requests.Session:
 
 
 def _proxies_here(url: str) -> dict[str, str]:
-    """The environment's proxies that are on this machine: plain http goes to this machine alone.
+    """The environment's proxy for plain http, where it is on this machine: that is where plain http goes.
 
-    One elsewhere, as a company's is, would look for it on its own machine, and see the key.
+    One elsewhere, as a company's is, would look for the server on its own machine, and see the key.
     """
     from requests.utils import get_environ_proxies  # noqa: PLC0415  see ApiClient
 
     proxies = get_environ_proxies(url, no_proxy=None)
-    return {scheme: proxy for scheme, proxy in proxies.items() if is_loopback(_host_of(proxy))}
-
-
-def _host_of(proxy: str) -> str:
-    """The host of a proxy, which may be given without a scheme."""
-    return late.module("urllib.parse").urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
+    proxy = proxies.get("http") or proxies.get("all") or ""
+    urlsplit = late.module("urllib.parse").urlsplit
+    parts, _ = attempt(urlsplit, proxy if "//" in proxy else f"http://{proxy}")
+    is_here = parts is not None and parts.scheme in {"http", "https"} and is_loopback(parts.hostname or "")
+    return {"http": proxy} if is_here else {}
 
 
 @functools.cache

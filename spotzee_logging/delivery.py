@@ -239,7 +239,12 @@ class Delivery:
     @property
     def has_yet_to_look(self) -> bool:
         """Whether events of processes that are gone may be there, and none were looked for yet."""
-        return not self._has_tended and self._buffer.has_company
+        return not self._has_tended and self._buffer.has_company and bool(self._buffer.place)
+
+    def wait_until_looked(self, timeout_seconds: float) -> None:
+        """Wait while another thread looks for them, at most so long."""
+        with self._ended:
+            self._ended.wait_for(lambda: not self.has_yet_to_look, timeout_seconds)
 
     def is_settled(self, position: int) -> bool:
         """Whether all that was put before this position is delivered, rejected or dropped.

@@ -31,10 +31,12 @@ class Diagnostics:
 
     def begin_anew(self) -> None:
         """Forget what was said, with a lock that nobody holds."""
-        self._process_id = os.getpid()
         self._lock = threading.RLock()
         self._said_at: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
+        self._process_id = (
+            os.getpid()
+        )  # last: another thread may come in, and would take the old lock for the new
 
     def is_due(self, kind: str) -> bool:
         """Whether a line of this kind would be said now; where it would not, it is counted as left out."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
 import os
 import queue
 import sys
@@ -25,6 +27,10 @@ from spotzee_logging.settings import Settings
 
 IDLE_SECONDS: Final = 5.0
 """How long a thread waits for more before it ends; the next event starts another."""
+
+_JUST_SECONDS: Final = 1.0
+_MOST_OF_IT: Final = 0.9
+"""Of the exit's timeout: several handlers that are flushed together share it."""
 
 _ENDING_SECONDS: Final = 1.0
 """How long the end waits for a thread that ends."""
@@ -78,7 +84,9 @@ class Dispatcher:
         self.schedule = self._delivery.schedule
         self._settings = settings
         self._clock = clock
-        self._hold = buffer.put if _is_ours(buffer) else _put_safely(buffer, reporter)
+        self._hold: Callable[..., Sequence[Body]] = (
+            buffer.put if _is_ours(buffer) else _put_safely(buffer, reporter)
+        )
         self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
         self._set_up()
         lifecycle.register(self)
@@ -93,6 +101,7 @@ class Dispatcher:
         self._is_idle = False
         self._is_held = False
         self._may_rest = False
+        self._waited_in_vain = (-1, -math.inf)
 
     def before_fork(self) -> None:
         """What must not cross a fork is closed until `after_fork`."""
@@ -150,7 +159,7 @@ class Dispatcher:
         wait_seconds = 0.0 if is_sender(threading.get_ident()) else self._block_seconds
         position = self.buffer.position
         try:
-            return self.buffer.put(body, key, wait_seconds=wait_seconds)
+            return self._hold(body, key, wait_seconds=wait_seconds)
         except BaseException:
             # Ctrl-C, or what else a signal's handler raises into the wait: the event has seldom found room.
             if self.buffer.position == position:
@@ -159,10 +168,9 @@ class Dispatcher:
 
     @property
     def _why_full(self) -> str:
-        bound = "spool_max_bytes" if self.buffer.place else "max_pending_bytes"
-        return (
-            f"the buffer was full. Raise {bound}, or see in stats().last_error why delivery does not keep up"
-        )
+        bound = "Raise spool_max_bytes" if self.buffer.place else "Raise max_pending_bytes"
+        remedy = bound if _is_ours(self.buffer) else "Give it more room"
+        return f"the buffer was full. {remedy}, or see in stats().last_error why delivery does not keep up"
 
     def wake(self) -> None:
         """Have a thread look again at what is due."""
@@ -204,10 +212,22 @@ class Dispatcher:
         self.flush_soon()
         if is_sender(threading.get_ident()) or timeout_seconds <= 0 or sys.is_finalizing():
             return self._delivery.is_settled(position)
+        oldest, started = self.buffer.oldest, self._clock()
         if self._threads:
-            return self._delivery.wait_until_settled(position, timeout_seconds)
-        self._run_here(position, self._clock() + timeout_seconds)
-        return self._delivery.is_settled(position)
+            is_settled = self._delivery.wait_until_settled(position, timeout_seconds)
+        else:
+            self._run_here(position, started + timeout_seconds)
+            is_settled = self._delivery.is_settled(position)
+        waited_seconds = self._clock() - started
+        if self.buffer.oldest == oldest and waited_seconds >= _MOST_OF_IT * self.shutdown_timeout_seconds:
+            self._waited_in_vain = (oldest, self._clock())
+        return is_settled
+
+    @property
+    def has_just_waited_in_vain(self) -> bool:
+        """Whether a flush has just waited as long as the exit would, and nothing was settled meanwhile."""
+        oldest, at = self._waited_in_vain
+        return self._clock() - at < _JUST_SECONDS and self.buffer.oldest == oldest
 
     def set_api_key(self, api_key: ApiKey) -> None:
         """Send with another key from the next request on, which is due at once where delivery is paused."""
@@ -291,7 +311,12 @@ class Dispatcher:
         _sender_idents.add(ident)
         try:
             while not self._delivery.is_settled(position) and self._clock() < deadline:
-                delay = 0.0 if self._delivery.has_yet_to_look else self._delivery.delay_seconds()
+                if self._delivery.has_yet_to_look:
+                    # Not as a step, which would wait for more, as the thread that this one is not.
+                    attempt(self._delivery.tend)
+                    self._delivery.wait_until_looked(_LEAST_PAUSE_SECONDS)
+                    continue
+                delay = self._delivery.delay_seconds()
                 if delay is None or self._clock() + delay > deadline:
                     return
                 self._step_safely(lambda: max(0.001, deadline - self._clock()))
@@ -386,6 +411,7 @@ class Dispatcher:
             if len(self.buffer) == 0 and (self.is_forgotten or not self.buffer.place):
                 self._leave_if_forgotten()
                 return True
+            self._may_rest = False  # it stays: else it would look for more without a pause
             self._threads.add(threading.current_thread())
             return False
 
@@ -400,11 +426,12 @@ def _is_ours(buffer: Buffer) -> bool:
     return type(buffer).__module__.startswith("spotzee_logging.")
 
 
-def _put_safely(buffer: Buffer, reporter: Reporter) -> Callable[[Body, str], Sequence[Body]]:
+def _put_safely(buffer: Buffer, reporter: Reporter) -> Callable[..., Sequence[Body]]:
     """The `put` of a buffer of the program's own: an event that it raises for is dropped, counted and told of."""
 
-    def put(body: Body, key: str) -> Sequence[Body]:
-        dropped, failure = attempt(buffer.put, body, key)
+    def put(body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
+        waiting_put = functools.partial(buffer.put, wait_seconds=wait_seconds)
+        dropped, failure = attempt(waiting_put if wait_seconds else buffer.put, body, key)
         if failure is None:
             return dropped or ()
         why = f"put of {type(buffer).__name__} raised {type(failure).__name__}. Mend it, or leave buffer out"

@@ -163,7 +163,8 @@ class EventFormatter(BaseJsonFormatter):
                 value = attributes[key]
                 # Programs put a name, or a user object, under `user`: that is no profile, and data as other extras.
                 is_data = key == "user" and not isinstance(value, Mapping)
-                (data if is_data else fields)[key] = value
+                if not (is_data and key in self._kept_out):
+                    (data if is_data else fields)[key] = value
         if not self._takes_data_as_it_is:
             data = self._data(record, data)
         if data:

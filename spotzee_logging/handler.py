@@ -242,7 +242,7 @@ class SpotzeeHandler(logging.Handler):
         if not self.flushOnClose:
             if not self._buffer.place:  # what is in a spool stays there
                 self._dispatcher.give_up()
-        elif (self._has_just_missed() or not self.flush()) and lifecycle.may_wait():
+        elif (self._has_just_missed() or not self.flush()) and lifecycle.may_wait() and len(self._buffer):
             self._say_undelivered()
         if lifecycle.process_exit.has_begun:
             self._say_if_nothing_came()

@@ -36,6 +36,11 @@ class Member(Protocol):
         """The longest that the process may wait for it."""
         ...
 
+    @property
+    def has_just_waited_in_vain(self) -> bool:
+        """Whether a wait as long as the exit's has just ended, and nothing came through meanwhile."""
+        ...
+
     def flush_soon(self) -> None:
         """Begin to deliver all that is pending, without waiting."""
         ...
@@ -80,7 +85,7 @@ _pid = os.getpid()
 
 
 _JUST_SECONDS: Final = 1.0
-"""A wait in vain, and what a signal's handler waited, count as the exit's where that follows so soon."""
+"""What was waited for before a signal's earlier handler ran counts as the exit's, where that follows so soon."""
 
 
 class _Exit:
@@ -135,16 +140,11 @@ class _Exit:
     def wait(self, wait: Callable[[float], bool], timeout_seconds: float) -> bool:
         """Wait by `wait`, at most as long as the exit leaves of the timeout; whether all is settled, as that says."""
         started = time.monotonic()
-        is_settled = False
         try:
-            is_settled = wait(self.remaining_seconds(timeout_seconds))
+            return wait(self.remaining_seconds(timeout_seconds))
         finally:
-            now = time.monotonic()
             if self.has_begun:
-                self._waited_seconds += now - started
-            elif not is_settled:
-                self._forewaited = (now - started, now)
-        return is_settled
+                self._waited_seconds += time.monotonic() - started
 
 
 process_exit = _Exit()
@@ -260,11 +260,16 @@ def deliver_at_exit() -> None:
     """Deliver what is pending, within the exit's budget, and give up, counted and said, what is left."""
     process_exit.begin()
     hosts.let_gevent_resolve_at_exit()
-    _flush([member for member in members() if member.flush_on_close], None)
+    # A program that flushes, or closes, at its end has waited for this already.
+    _flush([each for each in members() if each.flush_on_close and not _has_waited_in_vain(each)], None)
     for member in members():
         _, failure = attempt(give_up_on, member)
         if failure is not None:
             _say(f"what was undelivered at exit could not be counted, {type(failure).__name__} was raised")
+
+
+def _has_waited_in_vain(member: Member) -> bool:
+    return bool(attempt(lambda: member.has_just_waited_in_vain)[0])
 
 
 def longest_timeout_seconds() -> float:

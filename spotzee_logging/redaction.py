@@ -120,14 +120,15 @@ class Redaction:
         """Whether no key is one of the names; then they are known from now on, some thousands of them at most."""
         if len(keys) > _MOST_KNOWN_KEYS:
             return False
+        looked_at = list(keys)  # another thread may put one in meanwhile, which nobody has looked at
         if not all(
             type(key) is str and len(key) <= _LONGEST_KNOWN_KEY and _bare(key) not in self._names
-            for key in keys
+            for key in looked_at
         ):
             return False
         if len(self._known_keys) >= _MOST_KNOWN_KEYS:
             self._known_keys.clear()
-        self._known_keys.update(keys)
+        self._known_keys.update(looked_at)
         return True
 
     def _redacted(self, value: Any) -> Any:

@@ -225,11 +225,12 @@ class Settings:
     disabled: bool = _setting(False, Row("flag", "accept and count events, send nothing"))
 
     def __init__(self, api_key: ApiKey | None = None, **given: Unpack[GivenSettings]) -> None:
-        self._take(_looked_up(os.environ, {"api_key": api_key, **given}))
+        self._take(_given(os.environ, {"api_key": api_key, **given}))
 
-    def _take(self, values: Mapping[str, Any]) -> None:
-        for name, row in ROWS.items():
-            object.__setattr__(self, name, valid(name, row, values[name]))
+    def _take(self, given: Mapping[str, Any]) -> None:
+        for each in fields(self):
+            value = given.get(each.name, each.default)
+            object.__setattr__(self, each.name, valid(each.name, ROWS[each.name], value))
         if self.api_key is None and not self.disabled:
             refuse("api_key", "is missing", MISSING_KEY_REMEDY)
         room = {
@@ -237,7 +238,7 @@ class Settings:
             "max_pending_bytes": self.max_pending_bytes,
             "spool_max_bytes": self.spool_max_bytes,
         }
-        if self.max_event_bytes == MOST_BYTES:
+        if "max_event_bytes" not in given:
             object.__setattr__(self, "max_event_bytes", min(MOST_BYTES, *room.values()))
         for name, most_bytes in room.items():
             if self.max_event_bytes > most_bytes:
@@ -247,7 +248,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] = os.environ, **explicit: Any) -> Settings:
         """Settings from explicit arguments, then `environ`, then defaults; raises as making one does."""
         made = cls.__new__(cls)
-        made._take(_looked_up(environ, explicit))  # noqa: SLF001  in the place of its __init__
+        made._take(_given(environ, explicit))  # noqa: SLF001  in the place of its __init__
         return made
 
     @classmethod
@@ -265,8 +266,8 @@ class Settings:
         ]
 
 
-def _looked_up(environ: Mapping[str, str], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Each setting's value: the explicit one, else that of its variable, else its default."""
+def _given(environ: Mapping[str, str], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of each setting that is given: the explicit one, else that of its variable."""
     for name in explicit:
         if name not in ROWS:
             remedy = f"{did_you_mean(name, ROWS)} The settings are {', '.join(ROWS)}."
@@ -277,7 +278,7 @@ def _looked_up(environ: Mapping[str, str], explicit: Mapping[str, Any]) -> dict[
         for name, row in ROWS.items()
         if name not in given and environ.get(env_variable(name), "").strip()
     }
-    return {**{each.name: each.default for each in fields(Settings)}, **found, **given}
+    return {**found, **given}
 
 
 def env_variable(name: str) -> str:

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, Final
 
 from spotzee_logging.contact import get_contact
-from spotzee_logging.event import Unresolved
+from spotzee_logging.event import TooLarge, Unresolved
 from spotzee_logging.markers import Marker
 from spotzee_logging.track_call import Call
 from spotzee_logging.track_plan import Ends
@@ -91,6 +91,8 @@ class BlockTemplate:
             tag[field] = Unresolved("was set to None in the draft") if value is None else value
         for field, given in (("data", draft.data), ("user", draft.user)):
             late = tag.get(field)
+            if type(late) is TooLarge:
+                continue  # it makes the event too large
             both = {**late, **given} if isinstance(late, Mapping) and isinstance(given, Mapping) else given
             if both or not isinstance(both, Mapping):
                 tag[field] = unchangeable(both)

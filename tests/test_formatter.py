@@ -92,6 +92,13 @@ def test_a_user_that_is_no_profile_is_data(user):
     assert formatted("n", external_id="c", user=user)["data"] == {"user": user}
 
 
+def test_a_user_that_is_reserved_stays_out():
+    """What the program keeps out by its name is not sent, whatever it is."""
+    formatter = EventFormatter(reserved_attrs=["user"])
+
+    assert "data" not in json.loads(formatter.format(record("n", external_id="c", user="ada")))
+
+
 def test_ids_and_user_among_the_extras_go_where_they_belong():
     """`external_id`, `anonymous_id` and `user` are fields of the event; as None they count as not given."""
     extra = {"external_id": "c", "anonymous_id": "a", "user": {"locale": "en-AU"}}

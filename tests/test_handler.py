@@ -690,6 +690,47 @@ def test_a_buffer_of_the_programs_own_that_raises(make_handler, make_logger, cap
     assert "number" not in caplog.text + str(error)
 
 
+class FullAtOnce(MemoryBuffer):
+    """One that says that it is full, and raises where it is waited for."""
+
+    def put(self, body, key, *, wait_seconds=0.0):
+        if wait_seconds:
+            raise ConnectionError("rosebud")
+        return [body]
+
+
+def test_a_buffer_of_the_programs_own_that_raises_while_a_call_waits(make_handler, make_logger):
+    """So it is where the call would wait for room."""
+    handler = make_handler(buffer=FullAtOnce(1000), overflow="block")
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert (handler.stats().accepted, handler.stats().dropped) == (1, {"buffer_error": 1})
+
+
+class Around:
+    """A buffer that stands before another."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def __len__(self):
+        return len(self.inner)
+
+
+def test_a_buffer_may_stand_before_another(sandbox, make_handler, make_logger):
+    """What it hands on counts as its own."""
+    handler = make_handler(buffer=Around(MemoryBuffer(1000)))
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert len(sandbox.events()) == 1
+
+
 def test_a_buffer_that_makes_room_itself_is_given_each_event_once(make_handler, make_logger):
     """Also where calls would block: what it has dropped is counted, and nothing is put again."""
     buffer = MemoryBuffer(150, drops_oldest=True)

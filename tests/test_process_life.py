@@ -165,6 +165,27 @@ def test_a_closed_handlers_thread_ends_at_once(sandbox, make_handler, make_logge
     assert numbers(sandbox) == [0, 1, 2]
 
 
+CLOSED_WITH_A_SPOOL = """
+import threading, time
+log(1)
+handler.close()
+threading.Event().wait(0.5)
+before = time.process_time()
+threading.Event().wait(1)
+print(time.process_time() - before)
+"""
+
+
+def test_a_closed_handler_with_a_spool_stands_by_quietly(sandbox, run_python, tmp_path):
+    """Its thread stays, for what processes leave that die, and takes no processor's time."""
+    body = program(CLOSED_WITH_A_SPOOL, spool=str(tmp_path / "events.db"))
+
+    done = run_python(body, sandbox.url)
+
+    assert float(done.stdout) < 0.3
+    assert numbers(sandbox) == [1]
+
+
 def test_closed_and_used_again(sandbox, make_handler, make_logger):
     """A handler that was closed, again and again, takes the next event all the same, and delivers it."""
     handler = make_handler(flush_interval_seconds=3600)

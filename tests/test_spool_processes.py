@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -79,6 +80,26 @@ def test_a_flush_delivers_what_a_dead_process_has_left_first(sandbox, make_handl
     stats = handler.stats()
     assert (stats.accepted, stats.recovered, stats.delivered, stats.pending) == (150, 150, 150, 0)
     assert numbers(sandbox) == list(range(150))
+
+
+def test_where_no_thread_can_be_started_a_flush_looks_itself(
+    sandbox, make_handler, make_logger, path, monkeypatch
+):
+    """What a dead process has left arrives by the caller's own thread, and later events by one of ours, as ever."""
+    left_by_the_dead(path, 3)
+
+    def no_thread(*_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        handler = make_handler(spool=path)
+        assert handler.flush(10)
+        assert handler.flush(10)
+    make_logger(handler).info("x", extra={"spotzee_event": tag(3)})
+
+    assert handler.flush(10)
+    assert numbers(sandbox) == [0, 1, 2, 3]
 
 
 def test_a_program_that_ends_at_once_delivers_what_a_dead_process_has_left(sandbox, run_python, path):

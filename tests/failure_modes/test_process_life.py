@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -440,6 +441,31 @@ started = time.monotonic()
 
     assert 1.4 < float(done.stdout) < 2 * 1.5
     assert done.stderr.count("1 event undelivered at exit") == 1
+
+
+ANOTHERS_WAIT = """
+import threading
+hung = SpotzeeHandler("sk_test", base_url=sys.argv[2], shutdown_timeout_seconds=1)
+logger.addHandler(hung)
+log(0)
+hung.close()
+logger.removeHandler(hung)
+log(1)
+"""
+
+
+def test_16_a_wait_in_vain_takes_no_other_handlers_time(sandbox, run_python):
+    """What is logged after it, to a server that is slow and answers, arrives all the same."""
+    sandbox.faults([{"delay": 1.2}, {"delay": 1.2}])
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        url = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+
+        done = run_python(program(ANOTHERS_WAIT, shutdown_timeout_seconds=10), sandbox.url, url)
+
+    assert numbers(sandbox) == [0, 1]
+    assert [line for line in done.stderr.splitlines() if "at exit" in line] == [
+        "spotzee_logging: 1 event undelivered at exit"
+    ]
 
 
 def test_16_what_the_exit_drops_is_counted_and_told(sandbox, run_python):

@@ -256,6 +256,15 @@ def test_entered_and_left_by_an_exit_stack(catcher):
     assert [event.external_id for event in catcher.events] == ["cust_1", "cust_0"]
 
 
+def test_what_comes_late_and_is_too_large_makes_the_event_so(catcher):
+    """It is not left out in silence, for what the draft has beside it."""
+    with track("x", external_id="c", data=lambda _: {"all": ["x" * 1000] * 10_000}) as draft:
+        draft.data["a"] = 1
+
+    assert [] == catcher.events
+    assert {"event_too_large": 1} == catcher.stats().rejected
+
+
 def test_when_asks_a_block_too(catcher):
     """`when` gets the block's call."""
     for number in range(2):
