@@ -218,8 +218,8 @@ class Dispatcher:
         else:
             self._run_here(position, started + timeout_seconds)
             is_settled = self._delivery.is_settled(position)
-        waited_seconds = self._clock() - started
-        if self.buffer.oldest == oldest and waited_seconds >= _MOST_OF_IT * self.shutdown_timeout_seconds:
+        waited_long = self._clock() - started >= _MOST_OF_IT * self.shutdown_timeout_seconds
+        if not is_settled and waited_long and self.buffer.oldest == oldest:
             self._waited_in_vain = (oldest, self._clock())
         return is_settled
 

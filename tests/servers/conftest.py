@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -150,6 +151,19 @@ class Celery:
         subprocess.run(
             [sys.executable, "-c", source], check=True, timeout=60, env={**os.environ, **environment}
         )
+
+    def has_queue(self):
+        """Whether the worker has made the queue that it takes its tasks from."""
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(
+                sqlite3.connect(f"file:{self._folder}/queue.db?mode=ro", uri=True)
+            ) as connection,
+        ):
+            return bool(
+                connection.execute("SELECT count(*) FROM kombu_queue WHERE name = 'celery'").fetchone()[0]
+            )
+        return False
 
     def has_done(self, count):
         return len(list(self.done.iterdir())) == count
