@@ -140,6 +140,11 @@ REJECTION_REMEDIES: Final[Sequence[tuple[Container[int | None], str]]] = (
 """What to do about an event that is rejected: the first row that has the status."""
 
 
+def remedy_for(outcome: Outcome, remedies: Sequence[tuple[Container[int | None], str]]) -> str:
+    """What one of these tables says of the outcome's status."""
+    return next(words for statuses, words in remedies if outcome.status in statuses)
+
+
 def move_for(outcome: Outcome) -> Move:
     """What the dispatcher does after this outcome."""
     return next(

@@ -58,10 +58,6 @@ def join_events(bodies: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(bodies) + b"]"
 
 
-ARRAY_BRACKETS_BYTES: Final = 2
-"""What `join_events` adds around the events; between two of them it adds one byte more."""
-
-
 def _containers_of(fields: dict[str, Any]) -> list[Any]:
     """An event's rules let it hold values of any kind in these two places alone."""
     user = fields.get("user")

@@ -20,6 +20,10 @@ MOST_BYTES: Final = 256 * 1024
 """What an event takes at most where the setting `max_event_bytes` says nothing else; the API documents no bound."""
 
 
+ARRAY_BRACKETS_BYTES: Final = 2
+"""What a request's body has around its events; between two of them it has one byte more."""
+
+
 class UserFields(TypedDict, total=False):
     """Profile fields that an event sets on its contact, all optional."""
 

@@ -145,7 +145,6 @@ def _plain_key(key: Any) -> str:
 
 
 CONTAINERS: Final = frozenset({dict, list, tuple})
-_TEXT: Final = frozenset({str})
 _JSON_TYPES: Final = frozenset({str, int, float, bool, type(None)}) | CONTAINERS
 _JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging.errors import did_you_mean
-from spotzee_logging.event import MOST_BYTES
+from spotzee_logging.event import ARRAY_BRACKETS_BYTES, MOST_BYTES
 from spotzee_logging.setting_kinds import MISSING_KEY_REMEDY, Row, parsed, refuse, valid
 from spotzee_logging.setting_types import ApiKey, BeforeSend, GivenSettings, OnError, Session
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 MIB: Final = 1024 * 1024
-
-_BRACKETS_BYTES: Final = 2  # around the events of a request
 
 
 def _setting(default: Any, row: Row, *, is_secret: bool = False) -> Any:
@@ -234,7 +232,7 @@ class Settings:
         if self.api_key is None and not self.disabled:
             refuse("api_key", "is missing", MISSING_KEY_REMEDY)
         room = {
-            "max_batch_bytes": self.max_batch_bytes - _BRACKETS_BYTES,
+            "max_batch_bytes": self.max_batch_bytes - ARRAY_BRACKETS_BYTES,
             "max_pending_bytes": self.max_pending_bytes,
             "spool_max_bytes": self.spool_max_bytes,
         }

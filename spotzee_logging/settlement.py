@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
 from spotzee_logging.amounts import amount
-from spotzee_logging.answers import PAUSE_REMEDIES, REJECTION_REMEDIES, Move, Outcome, move_for
+from spotzee_logging.answers import PAUSE_REMEDIES, REJECTION_REMEDIES, Move, Outcome, move_for, remedy_for
 from spotzee_logging.buffers.base import Batch, Buffer, Verdict
 from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.parking import Parking
@@ -203,7 +203,7 @@ class Settlement:
         for outcome, group in groupby(indexes, answered.outcome.of):
             bodies = [answered.batch.events[index] for index in group]
             self._reporter.ledger.fail(str(outcome))
-            why = f"{str(outcome).rstrip('.')}. {_remedy(REJECTION_REMEDIES, outcome)}."
+            why = f"{str(outcome).rstrip('.')}. {remedy_for(outcome, REJECTION_REMEDIES)}."
             self._reporter.rejected(bodies, outcome.reason, why, outcome.request_id)
 
 
@@ -217,12 +217,8 @@ def _indexes(answered: Answered) -> list[int]:
     return sorted(index for index in answered.outcome.items if index < len(answered.batch.events))
 
 
-def _remedy(remedies: Sequence[tuple[Container[int | None], str]], outcome: Outcome) -> str:
-    return next(words for statuses, words in remedies if outcome.status in statuses)
-
-
 def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:
-    remedy = _remedy(PAUSE_REMEDIES, outcome)
+    remedy = remedy_for(outcome, PAUSE_REMEDIES)
     pending = amount(waiting, "event waits", "events wait")
     message = f"delivery pauses, {outcome}. {remedy}; {pending}, and it is tried once a minute."
     return DeliveryPaused(message, reason=outcome.reason, request_id=outcome.request_id)

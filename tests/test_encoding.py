@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from spotzee_logging import encoding
-from spotzee_logging.event import Event
+from spotzee_logging.event import ARRAY_BRACKETS_BYTES, Event
 from spotzee_logging.plain_values import plain
 from spotzee_logging.redaction import Redaction
 
@@ -498,7 +498,7 @@ def test_a_requests_body_is_the_array_of_its_events(events):
 
     assert read(joined) == events
     commas = max(0, len(bodies) - 1)
-    assert len(joined) == sum(map(len, bodies)) + commas + encoding.ARRAY_BRACKETS_BYTES
+    assert len(joined) == sum(map(len, bodies)) + commas + ARRAY_BRACKETS_BYTES
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -612,13 +612,22 @@ keys = (
     st.text(max_size=3) | st.none() | st.booleans() | st.integers() | st.floats() | st.tuples(st.integers())
 )
 keys |= st.sampled_from([*Color, *Level, Liar("x"), "\ud800", b"x", dt.date(2026, 4, 28)]) | st.builds(Mute)
+
+
+def boxes(inner):
+    """Lists, tuples and objects of such values."""
+    return (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=4)
+    )
+
+
 trees = st.recursive(
     scalars,
     lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.lists(inner, max_size=3).map(tuple)
+        boxes(inner)
         | st.lists(inner, max_size=3).map(collections.deque)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=4)
         | st.dictionaries(keys, inner, max_size=4)
         | st.dictionaries(keys, inner, max_size=3).map(Bag)
         | st.dictionaries(keys, inner, max_size=3).map(types.MappingProxyType)
@@ -653,11 +662,7 @@ told_at_sight = st.recursive(
     | st.timedeltas()
     | st.decimals()
     | st.uuids(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=4)
-    ),
+    boxes,
     max_leaves=20,
 )
 

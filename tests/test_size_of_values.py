@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_encoding import ENCODERS, STDLIB
+from test_encoding import ENCODERS, STDLIB, boxes
 
 from spotzee_logging import EventFormatter, contact, encoding
 from spotzee_logging.errors import InvalidEvent
@@ -203,10 +203,8 @@ leaves |= (
 trees = st.recursive(
     leaves,
     lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.lists(inner, max_size=3).map(tuple)
+        boxes(inner)
         | st.lists(inner, max_size=3).map(collections.deque)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=4)
         | st.builds(Person, inner, inner)
         | st.frozensets(st.integers(), max_size=3)
     ),

@@ -22,7 +22,7 @@ from spotzee_logging.buffers.base import (
     seal,
 )
 from spotzee_logging.buffers.marks import Marks
-from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
+from spotzee_logging.event import ARRAY_BRACKETS_BYTES
 
 MOST_DEFERRED: Final = 1_000
 """Events of busy contacts that are passed over in search of others': the bound of one search."""

@@ -31,8 +31,8 @@ from spotzee_logging.buffers.spool_store import SpoolStore
 from spotzee_logging.buffers.tally import Tally
 from spotzee_logging.buffers.upkeep import Upkeep
 from spotzee_logging.buffers.write_behind import WriteBehind
-from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES
 from spotzee_logging.errors import SpoolError
+from spotzee_logging.event import ARRAY_BRACKETS_BYTES
 
 MEMORY_BYTES: Final = 32 * 1024 * 1024  # 32 MiB
 

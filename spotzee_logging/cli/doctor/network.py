@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from spotzee_logging.answers import PAUSE_REMEDIES, Move, move_for
+from spotzee_logging.answers import PAUSE_REMEDIES, Move, move_for, remedy_for
 from spotzee_logging.buffers.base import seal
 from spotzee_logging.cli.doctor.findings import Examined, Finding
 from spotzee_logging.client import ApiClient
@@ -131,7 +131,7 @@ def key(examined: Examined) -> Iterator[Finding]:
     if move_for(outcome) is Move.DELIVERED:
         yield Finding(f"the API has taken one event{request}: {json.loads(PROBE)['name']}")
         return
-    remedy = next(words for statuses, words in PAUSE_REMEDIES if outcome.status in statuses)
+    remedy = remedy_for(outcome, PAUSE_REMEDIES)
     is_final = move_for(outcome) is Move.PAUSE
     yield Finding(
         f"{outcome}" if outcome.status is None else f"the API answers {outcome}{request}",

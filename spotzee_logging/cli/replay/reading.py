@@ -13,9 +13,9 @@ from spotzee_logging.cli import json_lines
 from spotzee_logging.cli.replay.log_lines import LineFormatter, NotSelected, record_of
 from spotzee_logging.cli.replay.source import Source
 from spotzee_logging.diagnostics import Diagnostics
-from spotzee_logging.encoding import ARRAY_BRACKETS_BYTES, join_events
+from spotzee_logging.encoding import join_events
 from spotzee_logging.errors import InvalidEvent, SpotzeeError
-from spotzee_logging.event import Event
+from spotzee_logging.event import ARRAY_BRACKETS_BYTES, Event
 from spotzee_logging.intake import Intake
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.settings import Settings
