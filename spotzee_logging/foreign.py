@@ -25,6 +25,18 @@ def attempt(function: Callable[..., Result], *arguments: object) -> tuple[Result
         return None, error
 
 
+def guarded(function: Callable[[Any], Any], instead: Any) -> Callable[[Any], Any]:
+    """`function` of one argument, which gives `instead` where it raises; exceptions pass as in `attempt`."""
+
+    def call(argument: Any) -> Any:
+        try:
+            return function(argument)
+        except Exception:  # noqa: BLE001  foreign code; see the module's docstring
+            return instead
+
+    return call
+
+
 async def attempt_async(
     function: Callable[..., Awaitable[Result]], *arguments: object
 ) -> tuple[Result | None, Exception | None]:

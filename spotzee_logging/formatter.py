@@ -99,6 +99,11 @@ class EventFormatter(BaseJsonFormatter):
             self.rename_fields or self.static_fields or self.defaults or self._required_fields
         )
 
+    @property
+    def reads_tag_alone(self) -> bool:
+        """Whether it reads of a record no more than its tag, its contact and its time, and is no subclass."""
+        return type(self) is EventFormatter and self._takes_data_as_it_is
+
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The fields of a tagged record's event, checked, with what they take from the contact.
 

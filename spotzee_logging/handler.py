@@ -150,6 +150,15 @@ class SpotzeeHandler(logging.Handler):
             )
         self.formatter = formatter = fmt or EventFormatter()
         self._intake.take_formatter(formatter)
+        self._reads_tag_alone = type(self) is SpotzeeHandler and formatter.reads_tag_alone
+
+    @property
+    def reads_tag_alone(self) -> bool:
+        """Whether nobody on the way from `handle` to the buffer reads more of a record than an event takes from it.
+
+        That is its tag, its contact and its time, where no filter, formatter or method of the program's is asked.
+        """
+        return self._reads_tag_alone and not self.filters and "handle" not in self.__dict__
 
     def handle(self, record: logging.LogRecord) -> Any:
         """Turn an untagged record away before any lock; filter and emit the others."""

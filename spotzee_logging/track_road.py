@@ -7,7 +7,7 @@ import inspect
 import logging
 import sys
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from spotzee_logging.contact import RECORD_ATTRIBUTE, Contact, as_dict, get_contact
 from spotzee_logging.errors import InvalidEvent
@@ -15,15 +15,7 @@ from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
 from spotzee_logging.logger_tree import handlers_on_way, sends_events
 from spotzee_logging.track_diagnostics import say_failure, voice
-
-
-class Place(NamedTuple):
-    """Where a record says that it comes from."""
-
-    module: str
-    pathname: str
-    line: int
-    function_name: str
+from spotzee_logging.track_direct import DirectRecord, Place, sole_handler
 
 
 class Road:
@@ -49,19 +41,29 @@ class Road:
             say_failure(f"logging to {self._logger.name!r}", failure, "an event may be lost")
 
     def _log(self, tag: dict[str, Any], contact: Contact) -> None:
-        logger, level, place = self._logger, self._level, self._place
-        record = logger.makeRecord(
-            logger.name, level, place.pathname, place.line, tag["name"], (), None, place.function_name
+        logger, level = self._logger, self._level
+        handler = sole_handler(logger, level)
+        record = (
+            self._whole_record(tag) if handler is None else DirectRecord(logger.name, level, self._place, tag)
         )
-        setattr(record, TAG, tag)
         if contact is not get_contact():
             setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
-        if logger.isEnabledFor(level):
+        if handler is not None:
+            handler.emit(record)
+        elif logger.isEnabledFor(level):
             logger.handle(record)
             if not is_carried(logger, level):
                 _warn(logger, level)
         elif not hand_to_ours(logger, record):
             _warn(logger, level)
+
+    def _whole_record(self, tag: dict[str, Any]) -> logging.LogRecord:
+        name, place = self._logger.name, self._place
+        record = self._logger.makeRecord(
+            name, self._level, place.pathname, place.line, tag["name"], (), None, place.function_name
+        )
+        setattr(record, TAG, tag)
+        return record
 
 
 def hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from spotzee_logging.event import Unresolved
-from spotzee_logging.foreign import attempt, is_async
+from spotzee_logging.foreign import attempt, guarded, is_async
 from spotzee_logging.markers import MISSING, Marker, Path, Step, follower, path_of
 from spotzee_logging.plain_values import plain
 from spotzee_logging.track_arguments import Layout, ReadArgument
@@ -160,17 +160,9 @@ def _of_callable(place: str, function: Callable[[Call], Any], *, is_id: bool) ->
 
 def _follower(steps: tuple[Step, ...], *, is_id: bool) -> Callable[[Any], Any]:
     """From a root's value to the path's, as it is now; an id stays what it is, for the rules to judge."""
-    follow = follower(steps)
-
-    def follow_and_keep(root: Any) -> Any:
-        if root is MISSING:
-            return MISSING
-        value, failure = attempt(follow, root)
-        if failure is not None:
-            return MISSING
-        return value if is_id or type(value) in _UNCHANGEABLE else plain(value)
-
-    return follow_and_keep
+    # `MISSING` itself has no attributes and no items: what is not there leads to nothing, as what raises.
+    follow = guarded(follower(steps), MISSING)
+    return follow if is_id else lambda root: unchangeable(follow(root))
 
 
 def unchangeable(value: Any) -> Any:
@@ -178,4 +170,4 @@ def unchangeable(value: Any) -> Any:
 
     Never raises. The event of a value that is too large is rejected, as any other.
     """
-    return value if value is MISSING or type(value) in _UNCHANGEABLE else plain(value)
+    return value if type(value) in _UNCHANGEABLE or value is MISSING else plain(value)

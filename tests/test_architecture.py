@@ -80,7 +80,7 @@ WITHIN = {
         ["track_plan"],
         ["track_template"],
         ["track_call", "track_road"],
-        ["track_arguments", "track_diagnostics"],
+        ["track_arguments", "track_diagnostics", "track_direct"],
         ["markers"],
     ],
 }

@@ -1,0 +1,378 @@
+"""The direct way: one SpotzeeHandler that alone would see a record gets it without logging's making, or its way."""
+
+import copy
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, get_contact
+from spotzee_logging.errors import InvalidEvent
+from spotzee_logging.track_direct import DirectRecord, Place
+from spotzee_logging.tracking import track
+
+HERE = Place("shop", "/srv/shop.py", 7, "place_order")
+
+
+class Recorded(list):
+    """The events that a handler would have sent, and the records that they were made of."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    @property
+    def was_direct(self):
+        return [isinstance(record, DirectRecord) for record in self.records]
+
+
+@pytest.fixture
+def made():
+    """SpotzeeHandlers that are closed in the end."""
+    handlers = []
+    yield handlers
+    for handler in handlers:
+        handler.close()
+
+
+@pytest.fixture
+def make(made):
+    """Makes a handler, of whatever class, that keeps events in place of sending them, and what it kept."""
+
+    def make(kind=SpotzeeHandler, **settings):
+        kept = Recorded()
+        handler = kind("sk_test", base_url="http://127.0.0.1:9", before_send=kept.append, **settings)
+        emit = handler.emit
+
+        def keep(record):
+            kept.records.append(record)
+            emit(record)
+
+        handler.emit = keep
+        made.append(handler)
+        return handler, kept
+
+    return make
+
+
+def call(logger, **how):
+    track("x", external_id="c", data={"n": 1}, logger=logger, **how)(lambda: 1)()
+
+
+class Other(logging.Handler):
+    """Somebody else's, which keeps what it gets."""
+
+    def __init__(self, level=logging.NOTSET):
+        super().__init__(level)
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+def test_the_only_one_gets_it_at_once(make, make_logger):
+    """The common case: nobody else would see a record, and none is made."""
+    handler, kept = make()
+    call(make_logger(handler))
+
+    assert [True] == kept.was_direct
+    assert {"n": 1} == kept[0].data
+
+
+def drop_below_error(logger):
+    logger.setLevel(logging.ERROR)
+    logger.addHandler(Other())
+
+
+def add_null(logger):
+    logger.addHandler(logging.NullHandler())
+
+
+def add_for_errors(logger):
+    logger.addHandler(Other(logging.ERROR))
+
+
+@pytest.mark.parametrize("put", [drop_below_error, add_null, add_for_errors])
+def test_those_who_would_not_see_it_do_not_matter(make, make_logger, put):
+    """A console for errors, or a logger that lets nothing else through, as it is by default."""
+    handler, kept = make()
+    logger = make_logger(handler)
+    put(logger)
+    call(logger)
+
+    assert [True] == kept.was_direct
+    assert [] == [record for other in logger.handlers if isinstance(other, Other) for record in other.records]
+
+
+def add_other(logger, _, __):
+    logger.addHandler(Other())
+
+
+def add_other_above(logger, _, make_logger):
+    above = make_logger(Other(), name=f"{logger.name}.above")
+    logger.parent, logger.propagate = above, True
+
+
+def filter_logger(logger, _, __):
+    logger.addFilter(lambda record: record.lineno > 0)
+
+
+def filter_handler(_, handler, __):
+    handler.addFilter(lambda record: record.lineno > 0)
+
+
+def format_with_level(_, handler, __):
+    handler.setFormatter(EventFormatter("%(levelname)s"))
+
+
+def format_by_own(_, handler, __):
+    handler.setFormatter(OwnFormatter())
+
+
+def replace_handle(logger, _, __):
+    handle = logger.handle
+    logger.handle = lambda record: handle(record)
+
+
+def replace_handlers_handle(_, handler, __):
+    handle = handler.handle
+    handler.handle = lambda record: handle(record)
+
+
+class OwnFormatter(EventFormatter):
+    """A program's own."""
+
+
+WHO_LOOK = [
+    add_other,
+    add_other_above,
+    filter_logger,
+    filter_handler,
+    format_with_level,
+    format_by_own,
+    replace_handle,
+    replace_handlers_handle,
+]
+
+
+@pytest.mark.parametrize("put", WHO_LOOK)
+def test_who_might_look_gets_a_whole_record(make, make_logger, put):
+    """Other handlers, filters and formatters, and what was put in the place of a step."""
+    handler, kept = make()
+    logger = make_logger(handler)
+    put(logger, handler, make_logger)
+    call(logger)
+
+    assert [False] == kept.was_direct
+    assert 1 == len(kept)
+
+
+@pytest.mark.parametrize("step", ["makeRecord", "handle", "filter", "callHandlers"])
+def test_a_library_that_traces_logging_sees_it(make, make_logger, monkeypatch, step):
+    """Sentry, Datadog and New Relic put functions of theirs in the place of Logger's."""
+    seen = []
+    original = getattr(logging.Logger, step)
+
+    def traced(*args, **how):
+        seen.append(args)
+        return original(*args, **how)
+
+    handler, kept = make()
+    logger = make_logger(handler)
+    monkeypatch.setattr(logging.Logger, step, traced)
+    call(logger)
+
+    assert [False] == kept.was_direct
+    assert 1 == len(seen)
+
+
+TRACED_BEFORE = """
+import logging
+call_handlers, seen = logging.Logger.callHandlers, []
+def traced(logger, record):
+    seen.append(record.getMessage())
+    call_handlers(logger, record)
+logging.Logger.callHandlers = traced
+from spotzee_logging import SpotzeeHandler, track
+logging.basicConfig(level=logging.INFO, handlers=[SpotzeeHandler("sk_test", disabled=True)])
+track("x", external_id="c")(lambda: 1)()
+print(seen)
+"""
+
+
+def test_so_does_one_that_came_before_us():
+    """Whichever of the two a program imports first."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED_BEFORE], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "['x']" == done.stdout.strip()
+
+
+def test_a_record_factory_of_the_programs_makes_it(make, make_logger):
+    """OpenTelemetry's instrumentation adds a trace's id so."""
+    factory = logging.getLogRecordFactory()
+    handler, kept = make()
+    logger = make_logger(handler)
+    logging.setLogRecordFactory(lambda *args, **how: factory(*args, **how))
+    try:
+        call(logger)
+    finally:
+        logging.setLogRecordFactory(factory)
+
+    assert [False] == kept.was_direct
+
+
+class OwnLogger(logging.Logger):
+    """As Celery has one: it steps in elsewhere."""
+
+    def log(self, level, *args, **how):
+        """Do nothing beside."""
+        super().log(level, *args, **how)
+
+
+class OwnFilter(logging.Logger):
+    """One that steps in on the way."""
+
+    def filter(self, record):
+        return record.lineno > 0 and super().filter(record)
+
+
+class OwnHandler(SpotzeeHandler):
+    """A program's own."""
+
+
+@pytest.mark.parametrize(("kind", "is_direct"), [(OwnLogger, True), (OwnFilter, False)])
+def test_a_logger_class_of_the_programs_sees_it_where_it_steps_in(make, kind, is_direct):
+    """Whatever it does with the record."""
+    handler, kept = make()
+    logger = kind("own")
+    logger.addHandler(handler)
+    call(logger)
+
+    assert [is_direct] == kept.was_direct
+
+
+def test_a_handler_class_of_the_programs_gets_a_whole_record(make, make_logger):
+    """It may read all of it."""
+    handler, kept = make(OwnHandler)
+    call(make_logger(handler))
+
+    assert [False] == kept.was_direct
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
+def test_two_handlers_get_whole_records(make, make_logger, level):
+    """Two SpotzeeHandlers are two projects, and one that is met twice is told of."""
+    (one, kept), (two, also_kept) = make(), make()
+    logger = make_logger(one, two)
+    logger.setLevel(level)
+    call(logger)
+
+    assert ([False], [False]) == (kept.was_direct, also_kept.was_direct)
+    assert 1 == len(kept) == len(also_kept)
+
+
+def test_one_that_is_met_twice_sends_it_once(make, make_logger):
+    """On a logger and on its parent."""
+    handler, kept = make()
+    parent = make_logger(handler)
+    call(make_logger(handler, name=f"{parent.name}.child", propagate=True))
+
+    assert 1 == len(kept)
+
+
+def test_the_contact_is_that_of_the_calls_begin(make, make_logger):
+    """As on the way of a whole record."""
+    handler, kept = make()
+    logger = make_logger(handler)
+
+    @track("seen", logger=logger)
+    def see():
+        inner.__enter__()
+
+    inner = contact(external_id="other")
+    with contact(anonymous_id="a"):
+        see()
+        inner.__exit__()
+
+    assert [True] == kept.was_direct
+    assert ("a", None) == (kept[0].anonymous_id, kept[0].external_id)
+    assert get_contact() == contact()._contact
+
+
+def test_strict_raises_at_the_call(make, make_logger):
+    """An invalid event is the caller's to see, where it asked for that."""
+    handler, kept = make(strict=True)
+    tracked = track("x", external_id=lambda _: None, logger=make_logger(handler))(lambda: 1)
+
+    with pytest.raises(InvalidEvent, match="external_id"):
+        tracked()
+    assert [True] == kept.was_direct
+
+
+def test_both_ways_make_the_same_event(make, make_logger):
+    """All but the time."""
+    (one, kept), (own, also_kept) = make(), make(OwnHandler)
+    for handler in (one, own):
+        with contact(anonymous_id="a", user={"locale": "en-AU"}):
+            track(
+                "x", data={"cart": [1, {"sku": "a"}]}, user={"timezone": "UTC"}, logger=make_logger(handler)
+            )(lambda: 1)()
+
+    assert ([True], [False]) == (kept.was_direct, also_kept.was_direct)
+    assert vars(kept[0]) | {"created_at": None} == vars(also_kept[0]) | {"created_at": None}
+    assert isinstance(kept[0], Event)
+
+
+def test_the_time_is_that_of_the_calls_end(make, make_logger):
+    """As the record's `created` would be."""
+    handler, kept = make()
+    call(make_logger(handler))
+    (record,) = kept.records
+    seconds = float(kept[0].created_at[-7:-1])
+
+    assert record.created % 60 == pytest.approx(seconds, abs=0.001)
+
+
+def direct_record():
+    return DirectRecord("shop", logging.INFO, HERE, {"name": "order_placed"})
+
+
+def test_whoever_asks_for_the_rest_finds_it():
+    """A test of a program's may have replaced `emit`, and read anything."""
+    record = direct_record()
+    created = record.created
+    whole = logging.getLogger("shop").makeRecord(
+        "shop", logging.INFO, HERE.pathname, HERE.line, "order_placed", (), None, HERE.function_name
+    )
+
+    assert "order_placed" == record.getMessage()
+    assert vars(record).keys() - vars(whole).keys() == {"spotzee_event", "_place"}
+    assert created == record.created
+    times = {"created", "msecs", "relativeCreated"}
+    assert {name: vars(record)[name] for name in vars(whole).keys() - times} == {
+        name: value for name, value in vars(whole).items() if name not in times
+    }
+
+
+@pytest.mark.parametrize(
+    "ask", [repr, copy.copy, lambda record: record.levelname, lambda record: record.thread]
+)
+def test_it_can_be_used_as_any_record(ask):
+    """Shown, and copied."""
+    asked = ask(direct_record())
+
+    assert asked
+    assert getattr(asked, "pathname", HERE.pathname) == HERE.pathname
+
+
+def test_what_no_record_has_it_has_not():
+    """Other libraries ask records for attributes of theirs."""
+    record = direct_record()
+
+    with pytest.raises(AttributeError, match="otelTraceID"):
+        record.otelTraceID
+    assert not hasattr(record, "otelTraceID")
+    assert not hasattr(DirectRecord.__new__(DirectRecord), "name")
