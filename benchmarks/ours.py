@@ -72,18 +72,31 @@ def rows(server: str, port: int, **settings: Any) -> list[Row]:
     ]
 
 
+class Onlooker(logging.Handler):
+    """Somebody else's handler, as a console is: it sees each record, and does nothing here."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        pass
+
+
 def tracked_rows(server: str, logger: logging.Logger, settle: Any) -> list[Row]:
     """`@track` with three markers, one of each kind that a call that returns has."""
-    tracking = track(
-        "order_placed",
-        external_id=arg.customer["id"],
-        data={"order_id": result["id"], "seconds": elapsed},
-        logger=logger,
-    )
-    function, coroutine_function = tracking(place_order), tracking(place_order_async)
+    seen_by_others = logger_with(*logger.handlers, Onlooker())
+
+    def tracked(function: Any, logger: logging.Logger) -> Any:
+        return track(
+            "order_placed",
+            external_id=arg.customer["id"],
+            data={"order_id": result["id"], "seconds": elapsed},
+            logger=logger,
+        )(function)
+
+    function, coroutine_function = tracked(place_order, logger), tracked(place_order_async, logger)
+    function_seen = tracked(place_order, seen_by_others)
     return [
         Row(f"@track/{server}", lambda: function(CUSTOMER, 49.95), settle),
         Row(f"@track async/{server}", lambda: coroutine_function(CUSTOMER, 49.95), settle, is_async=True),
+        Row(f"@track beside another handler/{server}", lambda: function_seen(CUSTOMER, 49.95), settle),
     ]
 
 

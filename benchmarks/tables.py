@@ -11,7 +11,14 @@ from benchmarks.samples import Samples
 
 RATE = "events_per_second"
 CPU = "cpu_seconds_per_million"
-WAYS = ("untagged", "mapping", "short tag in a contact", "@track", "@track async")
+WAYS = (
+    "untagged",
+    "mapping",
+    "short tag in a contact",
+    "@track",
+    "@track async",
+    "@track beside another handler",
+)
 LOGGING = (
     "NullHandler", "MemoryHandler", "QueueHandler", "JSON to a file", "prototype: JSON to a deque",
     "bare wrapt decorator", "bare wrapt decorator, async",

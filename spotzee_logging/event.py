@@ -100,7 +100,15 @@ def check_event(fields: dict[str, Any]) -> None:
     Fields of None are taken out: that says the same as leaving them out. Raises `InvalidEvent`, which names
     the field, the type it got and the remedy.
     """
-    if not _is_plainly_right(fields):
+    if not is_plainly_right(fields):
+        _check_by_rules(fields)
+    if "created_at" in fields:
+        fields["created_at"] = _iso_time(fields, fields["created_at"])
+
+
+def check_rest(fields: dict[str, Any]) -> None:
+    """As `check_event`, of an event whose ids and user fields are known to keep the rules."""
+    if not _is_rest_plainly_right(fields):
         _check_by_rules(fields)
     if "created_at" in fields:
         fields["created_at"] = _iso_time(fields, fields["created_at"])
@@ -199,7 +207,7 @@ def _check_each(
             _refuse(event, prefix + field, problem, rules[field].remedy)
 
 
-def _is_plainly_right(fields: dict[str, Any]) -> bool:  # noqa: PLR0911  each is a rule that may not be kept
+def is_plainly_right(fields: dict[str, Any]) -> bool:  # noqa: PLR0911  each is a rule that may not be kept
     """Whether the event surely keeps every rule, as most do; where it may not, the tables decide.
 
     This runs in the caller's thread for every event, and takes 0.5 µs where the tables take 4: one function that
@@ -232,6 +240,15 @@ def _is_plainly_right(fields: dict[str, Any]) -> bool:  # noqa: PLR0911  each is
     ):
         return False
     return "timezone" not in user or (len(zone) <= _MOST_ZONE and _is_time_zone(zone))
+
+
+def _is_rest_plainly_right(fields: dict[str, Any]) -> bool:
+    """The same, of one whose ids and user fields are known to keep the rules: in half of the time."""
+    get = fields.get
+    name = get("name")
+    if not (type(name) is str and name and name.isascii() and _EVENT_FIELDS.issuperset(fields)):
+        return False
+    return type(get("data", _EMPTY)) is dict and type(get("created_at", _ABSENT)) is str
 
 
 def _iso_time(fields: Mapping[str, Any], created_at: datetime | str) -> str:
@@ -323,7 +340,7 @@ USER_RULES: Final[Mapping[str, Rule]] = {
 """The fields of an event's `user`; each may be None."""
 
 
-# What `_is_plainly_right` reads of the tables.
+# What `is_plainly_right` reads of the tables.
 _EVENT_FIELDS: Final = frozenset(EVENT_RULES)
 _USER_FIELDS: Final = frozenset(USER_RULES)
 _MOST_ZONE: Final = USER_RULES["timezone"].max_length

@@ -42,9 +42,11 @@ class Intake:
     def take_formatter(self, formatter: EventFormatter) -> None:
         """Make events by this formatter from now on."""
         self._formatter = formatter
-        # A subclass's own format() has the last word on what an event is.
+        # A subclass's own format() has the last word on what an event is; its own fields() may change what it gets.
         has_own_format = type(formatter).format is not EventFormatter.format
-        self._fields_of_record = self._fields_by_format if has_own_format else formatter.fields
+        has_own_fields = getattr(formatter.fields, "__func__", None) is not EventFormatter.fields
+        own = formatter.fields if has_own_fields else formatter.fields_to_encode
+        self._fields_of_record = self._fields_by_format if has_own_format else own
 
     def take(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
         """The event's bytes and its contact; None where it ends here. Raises `InvalidEvent`."""

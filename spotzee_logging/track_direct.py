@@ -51,8 +51,6 @@ class DirectRecord(logging.LogRecord):
 
 def sole_handler(logger: logging.Logger, level: int) -> Any:
     """The SpotzeeHandler that alone would see the logger's record of this level; None where that is not sure."""
-    if not _is_loggings_own(logger):
-        return None
     passes = logger.isEnabledFor(level)
     sole: Any = None
     on_way: logging.Logger | None = logger
@@ -66,7 +64,7 @@ def sole_handler(logger: logging.Logger, level: int) -> Any:
             elif passes or reads_tag_alone is not None:
                 return None
         on_way = on_way.parent if on_way.propagate else None
-    return sole
+    return sole if sole is not None and _is_loggings_own(logger) else None
 
 
 def _is_loggings_own(logger: logging.Logger) -> bool:

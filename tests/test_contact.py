@@ -362,6 +362,31 @@ def test_an_event_does_not_change_the_tags_own_user_fields():
     assert tag == {"name": "n", "user": {"data": {"a": 1}}}
 
 
+def test_what_a_subclass_does_to_an_event_stays_in_it(sandbox, make_handler, make_logger):
+    """The user fields of a contact are kept for all its events; a formatter of the program's gets its own."""
+
+    class Marking(EventFormatter):
+        def fields(self, record):
+            fields = super().fields(record)
+            fields["user"]["locale"] = fields["user"]["data"]["plan"] = record.getMessage()
+            return fields
+
+    handler, plain = make_handler(), make_handler()
+    handler.setFormatter(Marking())
+    logger, unmarked = make_logger(handler), make_logger(plain)
+    with contact(external_id="c", user={"locale": "en", "data": {"plan": "pro"}}):
+        logger.info("fr", extra={"spotzee_event": "first"})
+        unmarked.info("x", extra={"spotzee_event": "second"})
+    handler.flush()
+    plain.flush()
+
+    users = {event["name"]: event["user"] for event in sandbox.events()}
+    assert users == {
+        "first": {"locale": "fr", "data": {"plan": "fr"}},
+        "second": {"locale": "en", "data": {"plan": "pro"}},
+    }
+
+
 def test_a_decorated_function_acts_as_the_contact():
     """Each call binds the contact and gives back what the function gives, also when it calls itself."""
 

@@ -1,23 +1,26 @@
 """The rules of an event: each is kept, and each breach says which field, what it got, and what to do."""
 
+import copy
 import enum
 import types
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from spotzee_logging.contact import make_contact
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.event import (
     EVENT_RULES,
     USER_RULES,
     Event,
     _check_by_rules,
-    _is_plainly_right,
     check_event,
+    check_rest,
     describe,
     fields_of,
+    is_plainly_right,
 )
 
 # A busy machine is no failure.
@@ -348,8 +351,35 @@ EVENTS = fields_of_rules(EVENT_RULES, GOOD, "externalId")
 @settings(max_examples=500, deadline=None)
 def test_the_quick_look_passes_nothing_that_the_rules_refuse(fields):
     """What is taken for right at first sight is right by the tables too, whatever its fields hold."""
-    if _is_plainly_right(fields):
+    if is_plainly_right(fields):
         _check_by_rules(fields)
+
+
+ODD_IDS = st.one_of(st.just("c"), st.none(), st.sampled_from(["", "Zoë", "\ud800"]), st.integers())
+RULES_OF_REST = {
+    field: rule for field, rule in EVENT_RULES.items() if field in {"name", "data", "created_at"}
+}
+
+
+@given(ODD_IDS, ODD_IDS, st.one_of(st.none(), GOOD_USERS), fields_of_rules(RULES_OF_REST, GOOD, "externalId"))
+@example("c", None, None, {"name": "\ud800"})
+@example("c", None, None, {"created_at": "x"})
+@settings(max_examples=500, deadline=None)
+def test_what_a_contact_gives_is_looked_at_as_any_event(external_id, anonymous_id, user, fields):
+    """To look at a contact once for all its events lets nothing pass that the tables refuse."""
+    event = {"name": "n", **fields}
+    is_known = make_contact(external_id, anonymous_id, user).apply_to(event)
+    as_any = copy.copy(event)
+
+    assert not is_known or _outcome_of(check_rest, event) == _outcome_of(check_event, as_any)
+
+
+def _outcome_of(check, fields):
+    try:
+        check(fields)
+    except InvalidEvent as error:
+        return str(error)
+    return fields
 
 
 @pytest.mark.parametrize(
@@ -363,4 +393,4 @@ def test_the_quick_look_passes_nothing_that_the_rules_refuse(fields):
 )
 def test_common_events_are_right_at_first_sight(fields):
     """The usual event costs its caller one look, not a walk through the tables."""
-    assert _is_plainly_right(fields)
+    assert is_plainly_right(fields)
