@@ -14,7 +14,7 @@ import itertools
 import operator
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 SHORTEST: Final = 14
@@ -53,7 +53,6 @@ _LONGEST_PREFIX: Final = 4
 _LETTERS_AND_DIGITS: Final = r"[A-Za-z0-9][A-Za-z0-9 -]{14,}"
 _ACCOUNT_START: Final = r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}"
 _LETTER: Final = r"[A-Za-z]"
-_NO_SUMS: Final[tuple[list[int], ...]] = ()
 
 _ALPHABET: Final = string.digits + string.ascii_letters
 
@@ -104,19 +103,20 @@ def _cards(text: str) -> Iterator[tuple[int, int]]:
             continue
         starts = _starts(groups)
         separators = _separators_before(starts[1 : -1 if is_cut else None])
-        sums, done = _NO_SUMS, 0
+        luhn, done = _Luhn(digits), 0
         for index, start in enumerate(starts):
-            if start < done:
-                continue
-            for length in _card_lengths(digits[start : start + _LONGEST_PREFIX]):
-                end = start + length
-                if end in separators:
-                    sums = sums or _luhn_sums(digits)
-                    so_far = sums[end % 2]
-                    if (so_far[end] - so_far[start]) % 10 == 0:
-                        yield place + start + index, place + end + separators[end]
-                        done = end
-                        break
+            end = _end_of_card(luhn, start, separators) if start >= done else None
+            if end is not None:
+                yield place + start + index, place + end + separators[end]
+                done = end
+
+
+def _end_of_card(luhn: _Luhn, start: int, separators: Container[int]) -> int | None:
+    """Where the card's number ends that begins there, if one does: before a separator, and passing the check."""
+    for length in _card_lengths(luhn.digits[start : start + _LONGEST_PREFIX]):
+        if start + length in separators and luhn.passes(start, start + length):
+            return start + length
+    return None
 
 
 def _accounts(text: str) -> Iterator[tuple[int, int]]:
@@ -167,16 +167,27 @@ def _card_lengths(prefix: str) -> Sequence[int]:
     return () if found is None or found.lastindex is None else _CARDS[found.lastindex - 1][1]
 
 
-def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
-    """The sums of the first digits, for numbers that end after an even count of digits, and after an odd one.
+class _Luhn:
+    """The check of cards' numbers, for any within some digits: each digit is added up once, and not for each number."""
 
-    A number passes where the sums at its two ends differ by a multiple of 10.
-    """
-    values = digits.encode()
-    single, doubled = values.translate(_VALUES), values.translate(_VALUES_DOUBLED)
-    even, odd = bytearray(single), bytearray(single)
-    even[::2], odd[1::2] = doubled[::2], doubled[1::2]
-    return [0, *itertools.accumulate(even)], [0, *itertools.accumulate(odd)]
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
+        self._sums: tuple[list[int], list[int]] | None = None
+
+    def passes(self, start: int, end: int) -> bool:
+        """Whether the digits there pass: the sums at both ends differ by a multiple of 10."""
+        if self._sums is None:  # seldom asked
+            self._sums = self._added_up()
+        so_far = self._sums[end % 2]
+        return (so_far[end] - so_far[start]) % 10 == 0
+
+    def _added_up(self) -> tuple[list[int], list[int]]:
+        """Of the first digits, how many ever: for numbers that end after an even count of them, and after an odd one."""
+        values = self.digits.encode()
+        single, doubled = values.translate(_VALUES), values.translate(_VALUES_DOUBLED)
+        even, odd = bytearray(single), bytearray(single)
+        even[::2], odd[1::2] = doubled[::2], doubled[1::2]
+        return [0, *itertools.accumulate(even)], [0, *itertools.accumulate(odd)]
 
 
 def _is_account(account: str) -> bool:
