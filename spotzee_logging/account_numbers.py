@@ -182,7 +182,7 @@ class _Luhn:
         return (so_far[end] - so_far[start]) % 10 == 0
 
     def _added_up(self) -> tuple[list[int], list[int]]:
-        """Of the first digits, how many ever: for numbers that end after an even count of them, and after an odd one."""
+        """Of the first digits, how many ever: for numbers that end after an even count of them, and an odd one."""
         values = self.digits.encode()
         single, doubled = values.translate(_VALUES), values.translate(_VALUES_DOUBLED)
         even, odd = bytearray(single), bytearray(single)

@@ -99,7 +99,7 @@ class EventFormatter(BaseJsonFormatter):
 
     @property
     def reads_tag_alone(self) -> bool:
-        """Whether it reads of a record no more than its tag, its contact and its time, and is no subclass."""
+        """Whether it reads no more of a tagged record than its time, its tag and its contact, and is no subclass."""
         return type(self) is EventFormatter and self._takes_data_as_it_is
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:

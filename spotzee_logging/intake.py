@@ -47,6 +47,7 @@ class Intake:
         has_own_fields = getattr(formatter.fields, "__func__", None) is not EventFormatter.fields
         own = formatter.fields if has_own_fields else formatter.fields_to_encode
         self._fields_of_record = self._fields_by_format if has_own_format else own
+        self.reads_tag_alone = not (has_own_format or has_own_fields) and formatter.reads_tag_alone
 
     def take(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
         """The event's bytes and its contact; None where it ends here. Raises `InvalidEvent`."""

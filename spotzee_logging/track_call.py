@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from spotzee_logging.contact import Contact
@@ -19,16 +19,16 @@ class Call:
     Reading it never raises.
     """
 
-    # Of the class, until a call has its own: most have few, and setting each takes time.
-    read_before: Sequence[Any] = ()
-    outcome: Any = MISSING
-    error: BaseException | None = None
-    elapsed: float = 0.0
-    _layout: Layout | None = None
-    _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+    __slots__ = ("_arguments", "_layout", "contact", "elapsed", "error", "outcome", "read_before", "started")
 
     def __init__(self, contact: Contact) -> None:
-        self.contact = contact
+        self.contact: Contact = contact
+        self.read_before: list[Any] = []
+        self._layout: Layout | None = None
+        self._arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+        self.outcome: Any = MISSING
+        self.error: BaseException | None = None
+        self.elapsed: float = 0.0
         self.started = time.perf_counter()
 
     @property

@@ -2,16 +2,19 @@
 
 Making a whole record, and logging's way to the handler, are a third of what a tracked call takes. Nobody misses them
 where nobody else looks; whoever might look ends this, and the record is made and goes its way as any other: another
-handler, a filter, a record factory of the program's, a step of `Logger` that was replaced or overridden.
+handler, a filter, a formatter or record factory of the program's, a step on the way that was replaced or overridden.
 """
 
 from __future__ import annotations
 
 import logging
-import operator
+import threading
 import time
 from types import FunctionType
 from typing import Any, Final, NamedTuple
+
+from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.logger_tree import sends_events
 
 
 class Place(NamedTuple):
@@ -24,63 +27,68 @@ class Place(NamedTuple):
 
 
 class DirectRecord(logging.LogRecord):
-    """Has what a handler reads of a tagged record, and all else as soon as anybody asks for any of it.
+    """What our handler reads of a tagged record, for nobody else; see `SpotzeeHandler.reads_tag_alone`.
 
     :param logger_name: of the logger that it would have come from.
     """
 
-    def __init__(self, logger_name: str, level: int, place: Place, tag: dict[str, Any]) -> None:
+    def __init__(self, logger_name: str, level: int, tag: dict[str, Any]) -> None:
         self.name = logger_name
         self.levelno = level
         self.created = time.time()
         self.spotzee_event = tag
-        self._place = place
 
-    def __getattr__(self, name: str) -> Any:
-        attributes = self.__dict__
-        if "_place" not in attributes or "pathname" in attributes:
-            raise AttributeError(f"a record has no {name}")
-        place, created = self._place, self.created
-        event_name = self.spotzee_event["name"]
-        super().__init__(
-            self.name, self.levelno, place.pathname, place.line, event_name, (), None, place.function_name
-        )
-        self.created = created
-        return getattr(self, name)
+    @property
+    def thread(self) -> int:  # type: ignore[override]  # asked of few records: those of a transport's name
+        """That of the call, which is the one that asks."""
+        return threading.get_ident()
 
 
-def sole_handler(logger: logging.Logger, level: int) -> Any:
-    """The SpotzeeHandler that alone would see the logger's record of this level; None where that is not sure."""
+def sole_handler(logger: logging.Logger, level: int) -> SpotzeeHandler | None:
+    """The handler that alone would see the logger's record of this level; None where that is not sure.
+
+    May raise whatever a logger or a handler of the program's does.
+    """
+    kind = type(logger)
+    if kind.isEnabledFor is not _IS_ENABLED_FOR:  # it may count, or draw lots: asked once, on the whole way
+        return None
     passes = logger.isEnabledFor(level)
-    sole: Any = None
+    sole: SpotzeeHandler | None = None
     on_way: logging.Logger | None = logger
     while on_way is not None:  # not `handlers_on_way`, which would cost each call 0.2 µs
         for handler in on_way.handlers:
-            if level < handler.level or type(handler) is logging.NullHandler:
-                continue
-            reads_tag_alone = getattr(handler, "reads_tag_alone", None)  # others have no such attribute
-            if reads_tag_alone is True and sole is None:
-                sole = handler
-            elif passes or reads_tag_alone is not None:
+            if type(handler) is SpotzeeHandler:
+                if level >= handler.level:
+                    if sole is not None:
+                        return None
+                    sole = handler
+            elif (passes and level >= handler.level) or sends_events(handler):
                 return None
         on_way = on_way.parent if on_way.propagate else None
-    return sole if sole is not None and _is_loggings_own(logger) else None
+    if sole is None or logger.filters or not sole.reads_tag_alone:
+        return None
+    return sole if _makes_and_hands_on_as_logging_does(logger) else None
 
 
-def _is_loggings_own(logger: logging.Logger) -> bool:
-    """Whether a record would be made, and find its way, as logging itself does it, and past no filter."""
+def _makes_and_hands_on_as_logging_does(logger: logging.Logger) -> bool:
+    # By identity, step by step: what wrapt puts in the place of a function says that it equals that.
+    kind = type(logger)
     return (
-        not logger.filters
-        and _steps_of(type(logger)) == _LOGGINGS_OWN
+        kind.makeRecord is _MAKE_RECORD
+        and kind.handle is _HANDLE
+        and kind.filter is _FILTER
+        and kind.callHandlers is _CALL_HANDLERS
         and logging.getLogRecordFactory() is logging.LogRecord
         and logger.__dict__.keys().isdisjoint(_STEPS)
     )
 
 
-_STEPS: Final = ("makeRecord", "handle", "filter", "callHandlers")
-_steps_of: Final = operator.attrgetter(*_STEPS)
-# Libraries that trace programs put functions of theirs in the place of these, some before this module is imported.
-_LOGGINGS_OWN: Final = tuple(
-    step if isinstance(step, FunctionType) and step.__module__ == "logging" else None
-    for step in _steps_of(logging.Logger)
-)
+def _of_logging(step: str) -> Any:
+    """The method of Logger's; None where it was replaced before, as libraries do that trace programs."""
+    method = getattr(logging.Logger, step)
+    is_its_own = type(method) is FunctionType and method.__globals__ is vars(logging)
+    return method if is_its_own else None
+
+
+_STEPS: Final = ("isEnabledFor", "makeRecord", "handle", "filter", "callHandlers")
+_IS_ENABLED_FOR, _MAKE_RECORD, _HANDLE, _FILTER, _CALL_HANDLERS = map(_of_logging, _STEPS)

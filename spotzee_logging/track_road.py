@@ -34,6 +34,11 @@ class Road:
         Raises only `InvalidEvent`, which a handler lets out only where it is `strict`; what other people's
         handlers and filters raise is said, and goes no further.
         """
+        handler, _ = attempt(sole_handler, self._logger, self._level)
+        if handler is not None:
+            record = DirectRecord(self._logger.name, self._level, tag)
+            handler.emit(_with_contact(record, contact))
+            return
         _, failure = attempt(self._log, tag, contact)
         if isinstance(failure, InvalidEvent):
             raise failure
@@ -42,15 +47,8 @@ class Road:
 
     def _log(self, tag: dict[str, Any], contact: Contact) -> None:
         logger, level = self._logger, self._level
-        handler = sole_handler(logger, level)
-        record = (
-            self._whole_record(tag) if handler is None else DirectRecord(logger.name, level, self._place, tag)
-        )
-        if contact is not get_contact():
-            setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
-        if handler is not None:
-            handler.emit(record)
-        elif logger.isEnabledFor(level):
+        record = _with_contact(self._whole_record(tag), contact)
+        if logger.isEnabledFor(level):
             logger.handle(record)
             if not is_carried(logger, level):
                 _warn(logger, level)
@@ -64,6 +62,12 @@ class Road:
         )
         setattr(record, TAG, tag)
         return record
+
+
+def _with_contact(record: logging.LogRecord, contact: Contact) -> logging.LogRecord:
+    if contact is not get_contact():
+        setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
+    return record
 
 
 def hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:

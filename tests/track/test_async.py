@@ -6,6 +6,7 @@ import functools
 import gc
 import inspect
 import traceback
+import types
 import warnings
 
 import pytest
@@ -274,3 +275,100 @@ def test_a_task_shows_the_functions_frame(catcher):
         return frame.f_code
 
     assert wait.__code__ is asyncio.run(main())
+
+
+@types.coroutine
+def pause(value=1):
+    return (yield value)
+
+
+def ended(function):
+    return track("ended", external_id="c", on="both", data={"how": lambda call: repr(call.error)})(function)
+
+
+@ended
+async def cleaning():
+    try:
+        await pause()
+    finally:
+        await pause("cleanup")
+
+
+@ended
+async def staying():
+    try:
+        return await pause()
+    except GeneratorExit:
+        await pause("cleanup")
+        return "after"
+
+
+@ended
+async def catching():
+    try:
+        return await pause()
+    except KeyError:
+        return "caught"
+
+
+def test_one_that_is_left_in_its_cleanup_makes_its_event(catcher):
+    """A loop that stops with tasks in it drops them; what they awaited ends when it is freed."""
+
+    async def outer():
+        await cleaning()
+
+    coroutine = outer()
+    coroutine.send(None)
+    with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+        coroutine.close()
+    del coroutine
+    gc.collect()
+
+    assert "GeneratorExit()" == catcher.one.data["how"]
+
+
+def test_what_is_awaited_can_be_followed(catcher):
+    """Debuggers, and trio's task trees, go down from a coroutine to what it waits for."""
+
+    async def outer():
+        return await catching()
+
+    coroutine = outer()
+    coroutine.send(None)
+    inner = coroutine.cr_await
+
+    assert "catching" == inner.__name__
+    assert inspect.CORO_SUSPENDED == inspect.getcoroutinestate(inner)
+    assert inner.cr_await.__name__ == "pause"
+    coroutine.close()
+    assert "GeneratorExit()" == catcher.one.data["how"]
+
+
+def test_an_exit_that_is_thrown_can_be_caught(catcher):
+    """Thrown into what is awaited it goes to the body, as into a coroutine that is not tracked."""
+    steps = staying().__await__()
+    next(steps)
+
+    assert "cleanup" == steps.throw(GeneratorExit())
+    with pytest.raises(StopIteration) as stopped:
+        next(steps)
+    assert "after" == stopped.value.value
+    assert "None" == catcher.one.data["how"]
+
+
+def test_what_awaits_reaches_the_coroutine_before_its_own_first_step(catcher):
+    """Closed, or thrown into, in the midst of the body or before it."""
+    unstarted = catching()
+    unstarted.__await__().close()
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        unstarted.send(None)
+
+    begun = catching()
+    begun.send(None)
+    steps = begun.__await__()
+    with pytest.raises(StopIteration) as stopped:
+        steps.throw(KeyError("k"))
+    assert "caught" == stopped.value.value
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        next(steps)
+    assert [] == [event for event in catcher.events if event.data["how"] != "None"]

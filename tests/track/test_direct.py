@@ -1,26 +1,32 @@
 """The direct way: one SpotzeeHandler that alone would see a record gets it without logging's making, or its way."""
 
-import copy
 import logging
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
+import wrapt
 
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, get_contact
 from spotzee_logging.errors import InvalidEvent
-from spotzee_logging.track_direct import DirectRecord, Place
+from spotzee_logging.track_direct import DirectRecord
 from spotzee_logging.tracking import track
 
-HERE = Place("shop", "/srv/shop.py", 7, "place_order")
 
-
-class Recorded(list):
-    """The events that a handler would have sent, and the records that they were made of."""
+class Kept(list):
+    """The events that a handler would have sent, and whether each came by the direct way."""
 
     def __init__(self):
         super().__init__()
         self.records = []
+
+    def keep(self, event):
+        self.append(event)
+        frame = sys._getframe()
+        while "record" not in frame.f_locals:
+            frame = frame.f_back
+        self.records.append(frame.f_locals["record"])
 
     @property
     def was_direct(self):
@@ -41,17 +47,9 @@ def make(made):
     """Makes a handler, of whatever class, that keeps events in place of sending them, and what it kept."""
 
     def make(kind=SpotzeeHandler, **settings):
-        kept = Recorded()
-        handler = kind("sk_test", base_url="http://127.0.0.1:9", before_send=kept.append, **settings)
-        emit = handler.emit
-
-        def keep(record):
-            kept.records.append(record)
-            emit(record)
-
-        handler.emit = keep
-        made.append(handler)
-        return handler, kept
+        kept = Kept()
+        made.append(kind("sk_test", base_url="http://127.0.0.1:9", before_send=kept.keep, **settings))
+        return made[-1], kept
 
     return make
 
@@ -85,15 +83,11 @@ def drop_below_error(logger):
     logger.addHandler(Other())
 
 
-def add_null(logger):
-    logger.addHandler(logging.NullHandler())
-
-
 def add_for_errors(logger):
     logger.addHandler(Other(logging.ERROR))
 
 
-@pytest.mark.parametrize("put", [drop_below_error, add_null, add_for_errors])
+@pytest.mark.parametrize("put", [drop_below_error, add_for_errors])
 def test_those_who_would_not_see_it_do_not_matter(make, make_logger, put):
     """A console for errors, or a logger that lets nothing else through, as it is by default."""
     handler, kept = make()
@@ -130,6 +124,13 @@ def format_by_own(_, handler, __):
     handler.setFormatter(OwnFormatter())
 
 
+def format_by_own_fields(_, handler, __):
+    formatter = EventFormatter()
+    fields = formatter.fields
+    formatter.fields = lambda record: {**fields(record), "data": {"line": record.lineno}}
+    handler.setFormatter(formatter)
+
+
 def replace_handle(logger, _, __):
     handle = logger.handle
     logger.handle = lambda record: handle(record)
@@ -138,6 +139,11 @@ def replace_handle(logger, _, __):
 def replace_handlers_handle(_, handler, __):
     handle = handler.handle
     handler.handle = lambda record: handle(record)
+
+
+def replace_handlers_emit(_, handler, __):
+    emit = handler.emit
+    handler.emit = lambda record: emit(record)
 
 
 class OwnFormatter(EventFormatter):
@@ -151,8 +157,10 @@ WHO_LOOK = [
     filter_handler,
     format_with_level,
     format_by_own,
+    format_by_own_fields,
     replace_handle,
     replace_handlers_handle,
+    replace_handlers_emit,
 ]
 
 
@@ -168,32 +176,58 @@ def test_who_might_look_gets_a_whole_record(make, make_logger, put):
     assert 1 == len(kept)
 
 
-@pytest.mark.parametrize("step", ["makeRecord", "handle", "filter", "callHandlers"])
-def test_a_library_that_traces_logging_sees_it(make, make_logger, monkeypatch, step):
-    """Sentry, Datadog and New Relic put functions of theirs in the place of Logger's."""
-    seen = []
-    original = getattr(logging.Logger, step)
+def put_function(monkeypatch, kind, step, seen):
+    original = getattr(kind, step)
 
     def traced(*args, **how):
-        seen.append(args)
+        seen.append(step)
         return original(*args, **how)
 
+    monkeypatch.setattr(kind, step, traced)
+
+
+def put_wrapt(monkeypatch, kind, step, seen):
+    def traced(wrapped, _, args, how):
+        seen.append(step)
+        return wrapped(*args, **how)
+
+    monkeypatch.setattr(kind, step, wrapt.FunctionWrapper(getattr(kind, step), traced))
+
+
+STEPS = [
+    *((logging.Logger, step) for step in ("isEnabledFor", "makeRecord", "handle", "filter", "callHandlers")),
+    *((SpotzeeHandler, step) for step in ("handle", "emit")),
+]
+
+
+@pytest.mark.parametrize("put", [put_function, put_wrapt])
+@pytest.mark.parametrize(("kind", "step"), STEPS)
+def test_a_library_that_traces_logging_sees_it(make, make_logger, monkeypatch, kind, step, put):
+    """Sentry puts functions in the place of Logger's, Datadog and New Relic wrapt's wrappers."""
+    seen = []
     handler, kept = make()
     logger = make_logger(handler)
-    monkeypatch.setattr(logging.Logger, step, traced)
+    put(monkeypatch, kind, step, seen)
     call(logger)
 
+    assert [step] == seen[:1]
     assert [False] == kept.was_direct
-    assert 1 == len(seen)
 
 
 TRACED_BEFORE = """
-import logging
+import functools, logging, sys, wrapt
 call_handlers, seen = logging.Logger.callHandlers, []
+@functools.wraps(call_handlers)
 def traced(logger, record):
     seen.append(record.getMessage())
     call_handlers(logger, record)
-logging.Logger.callHandlers = traced
+def traced_by_wrapt(wrapped, _, args, how):
+    seen.append(args[0].getMessage())
+    wrapped(*args, **how)
+if sys.argv[1] == "wrapt":
+    wrapt.wrap_function_wrapper(logging, "Logger.callHandlers", traced_by_wrapt)
+else:
+    logging.Logger.callHandlers = traced
 from spotzee_logging import SpotzeeHandler, track
 logging.basicConfig(level=logging.INFO, handlers=[SpotzeeHandler("sk_test", disabled=True)])
 track("x", external_id="c")(lambda: 1)()
@@ -201,10 +235,11 @@ print(seen)
 """
 
 
-def test_so_does_one_that_came_before_us():
+@pytest.mark.parametrize("how", ["wrapt", "functools"])
+def test_so_does_one_that_came_before_us(how):
     """Whichever of the two a program imports first."""
     done = subprocess.run(
-        [sys.executable, "-c", TRACED_BEFORE], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", TRACED_BEFORE, how], capture_output=True, text=True, timeout=60, check=True
     )
 
     assert "['x']" == done.stdout.strip()
@@ -239,11 +274,21 @@ class OwnFilter(logging.Logger):
         return record.lineno > 0 and super().filter(record)
 
 
+class Sampling(logging.Logger):
+    """One that counts what it lets pass."""
+
+    asked = 0
+
+    def isEnabledFor(self, level):
+        self.asked += 1
+        return super().isEnabledFor(level)
+
+
 class OwnHandler(SpotzeeHandler):
     """A program's own."""
 
 
-@pytest.mark.parametrize(("kind", "is_direct"), [(OwnLogger, True), (OwnFilter, False)])
+@pytest.mark.parametrize(("kind", "is_direct"), [(OwnLogger, True), (OwnFilter, False), (Sampling, False)])
 def test_a_logger_class_of_the_programs_sees_it_where_it_steps_in(make, kind, is_direct):
     """Whatever it does with the record."""
     handler, kept = make()
@@ -254,12 +299,101 @@ def test_a_logger_class_of_the_programs_sees_it_where_it_steps_in(make, kind, is
     assert [is_direct] == kept.was_direct
 
 
+def test_a_logger_that_draws_lots_is_asked_once(make):
+    """As for any line: to ask it twice would draw twice."""
+    handler, _ = make()
+    logger = Sampling("own")
+    logger.addHandler(handler)
+    logger.addHandler(Other())
+    call(logger)
+
+    assert 1 == logger.asked
+
+
+def test_a_logger_behind_a_proxy_is_one(make, make_logger):
+    """As werkzeug's LocalProxy, which stands for the logger of the request's application."""
+    handler, kept = make()
+    call(wrapt.ObjectProxy(make_logger(handler)))
+
+    assert 1 == len(kept)
+
+
 def test_a_handler_class_of_the_programs_gets_a_whole_record(make, make_logger):
     """It may read all of it."""
     handler, kept = make(OwnHandler)
     call(make_logger(handler))
 
     assert [False] == kept.was_direct
+
+
+class Delegate(logging.Handler):
+    """Stands before another, and has its attributes."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def emit(self, record):
+        self.inner.handle(record)
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_one_that_stands_before_ours_keeps_its_say(make, make_logger, passes):
+    """Its filter holds, though it looks like a SpotzeeHandler."""
+    handler, kept = make()
+    delegate = Delegate(handler)
+    logger = make_logger(delegate)
+    call(logger)
+    delegate.addFilter(lambda record: record.lineno < 0)
+    call(logger)
+
+    assert [False] == kept.was_direct
+
+
+class Unlevelled(Other):
+    """Whose level was set past `setLevel`."""
+
+    def __init__(self):
+        super().__init__()
+        self.level = "WARNING"
+
+
+class Unasked(Other):
+    """Which nobody may ask for what it has not."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
+@pytest.mark.parametrize("kind", [mock.Mock, Unlevelled])
+def test_an_odd_handler_behind_costs_no_event(make, make_logger, kind, level):
+    """Ours has it before, whatever the other does with a record, or says of itself."""
+    handler, kept = make()
+    logger = make_logger(handler, kind())
+    logger.setLevel(level)
+    call(logger)
+
+    assert 1 == len(kept)
+
+
+def test_one_that_nobody_may_ask_costs_no_event(make, make_logger):
+    """Where the logger passes the record, ours has it first."""
+    handler, kept = make()
+    call(make_logger(handler, Unasked()))
+
+    assert 1 == len(kept)
+
+
+def test_a_tracked_call_of_a_transports_name_is_an_event(make, make_logger):
+    """A program's own code may live in a module whose name begins as urllib3's does."""
+    handler, kept = make()
+    call(make_logger(handler, name="requests_of_customers"))
+
+    assert [True] == kept.was_direct
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
@@ -304,12 +438,12 @@ def test_the_contact_is_that_of_the_calls_begin(make, make_logger):
 
 def test_strict_raises_at_the_call(make, make_logger):
     """An invalid event is the caller's to see, where it asked for that."""
-    handler, kept = make(strict=True)
+    handler, _ = make(strict=True)
     tracked = track("x", external_id=lambda _: None, logger=make_logger(handler))(lambda: 1)
 
     with pytest.raises(InvalidEvent, match="external_id"):
         tracked()
-    assert [True] == kept.was_direct
+    assert {"invalid_event": 1} == handler.stats().rejected
 
 
 def test_both_ways_make_the_same_event(make, make_logger):
@@ -334,45 +468,3 @@ def test_the_time_is_that_of_the_calls_end(make, make_logger):
     seconds = float(kept[0].created_at[-7:-1])
 
     assert record.created % 60 == pytest.approx(seconds, abs=0.001)
-
-
-def direct_record():
-    return DirectRecord("shop", logging.INFO, HERE, {"name": "order_placed"})
-
-
-def test_whoever_asks_for_the_rest_finds_it():
-    """A test of a program's may have replaced `emit`, and read anything."""
-    record = direct_record()
-    created = record.created
-    whole = logging.getLogger("shop").makeRecord(
-        "shop", logging.INFO, HERE.pathname, HERE.line, "order_placed", (), None, HERE.function_name
-    )
-
-    assert "order_placed" == record.getMessage()
-    assert vars(record).keys() - vars(whole).keys() == {"spotzee_event", "_place"}
-    assert created == record.created
-    times = {"created", "msecs", "relativeCreated"}
-    assert {name: vars(record)[name] for name in vars(whole).keys() - times} == {
-        name: value for name, value in vars(whole).items() if name not in times
-    }
-
-
-@pytest.mark.parametrize(
-    "ask", [repr, copy.copy, lambda record: record.levelname, lambda record: record.thread]
-)
-def test_it_can_be_used_as_any_record(ask):
-    """Shown, and copied."""
-    asked = ask(direct_record())
-
-    assert asked
-    assert getattr(asked, "pathname", HERE.pathname) == HERE.pathname
-
-
-def test_what_no_record_has_it_has_not():
-    """Other libraries ask records for attributes of theirs."""
-    record = direct_record()
-
-    with pytest.raises(AttributeError, match="otelTraceID"):
-        record.otelTraceID
-    assert not hasattr(record, "otelTraceID")
-    assert not hasattr(DirectRecord.__new__(DirectRecord), "name")
