@@ -125,7 +125,7 @@ ANSWERS: Final[Sequence[_Row]] = (
 PAUSE_REMEDIES: Final[Sequence[tuple[Container[int | None], str]]] = (
     ({None}, "The api_key callable must return a project's key (sk_… or pk_…)"),
     ({400}, "See the settings api_version and base_url"),
-    ({401, 403}, "Set handler.api_key to a valid key of the project"),
+    ({401, 403}, "Give a valid key of the project, as SPOTZEE_API_KEY or, while it runs, as handler.api_key"),
     ({402}, "Raise the project's quota"),
     (range(1000), "See the setting base_url: this is not the events API, or not the project"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
@@ -97,23 +97,18 @@ class EventFormatter(BaseJsonFormatter):
             self.rename_fields or self.static_fields or self.defaults or self._required_fields
         )
 
-    @property
-    def reads_tag_alone(self) -> bool:
-        """Whether it reads no more of a tagged record than its time, its tag and its contact, and is no subclass."""
-        return type(self) is EventFormatter and self._takes_data_as_it_is
-
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The fields of a tagged record's event, checked, with what they take from the contact.
 
         Changes neither the record nor what it holds. Raises `InvalidEvent` where the tag breaks a rule of
         the API, or where there is none.
         """
-        fields = self.fields_to_encode(record)
+        fields = self._shared_fields(record)
         fields["user"] = plain_user(fields.get("user"))
         return without_nulls(fields)
 
-    def fields_to_encode(self, record: logging.LogRecord) -> dict[str, Any]:
-        """The same, to be written and not to be changed: its user fields may be those of every event of a contact."""
+    def _shared_fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The same, not to be changed: the user fields may be those of every event of a contact."""
         tag: Any = record.__dict__.get(TAG)
         is_common = type(tag) is dict and self._takes_data_as_it_is
         fields = tag.copy() if is_common else self._tagged(record, tag)
@@ -191,6 +186,20 @@ class EventFormatter(BaseJsonFormatter):
         if field == "asctime":
             return self.formatTime(record, self.datefmt)
         return getattr(record, field, None)
+
+
+def fields_to_encode(formatter: EventFormatter) -> Callable[[logging.LogRecord], dict[str, Any]]:
+    """The formatter's `fields` for who only writes them: a contact's may be the same for all its events."""
+    # An override of the program's own may change what it gets.
+    if getattr(formatter.fields, "__func__", None) is not EventFormatter.fields:
+        return formatter.fields
+    return formatter._shared_fields  # noqa: SLF001  of this module's own class
+
+
+def reads_tag_alone(formatter: EventFormatter) -> bool:
+    """Whether no more of a record is read than its time, its tag and its contact, and by no code of the program's."""
+    is_plain = type(formatter) is EventFormatter and formatter._takes_data_as_it_is  # noqa: SLF001  as above
+    return is_plain and vars(formatter).keys().isdisjoint(("fields", "format"))
 
 
 def _extras(attributes: Mapping[Any, Any]) -> list[Any]:

@@ -151,17 +151,6 @@ class SpotzeeHandler(logging.Handler):
         self.formatter = formatter = fmt or EventFormatter()
         self._intake.take_formatter(formatter)
 
-    @property
-    def reads_tag_alone(self) -> bool:
-        """Whether of a record only its name, level, time, tag and contact are read, and by no code of the program's."""
-        return (
-            self._intake.reads_tag_alone
-            and not self.filters
-            and SpotzeeHandler.handle is _HANDLE
-            and SpotzeeHandler.emit is _EMIT
-            and self.__dict__.keys().isdisjoint(_STEPS)
-        )
-
     def handle(self, record: logging.LogRecord) -> Any:
         """Turn an untagged record away before any lock; filter and emit the others."""
         if not self.filters:
@@ -335,7 +324,19 @@ class SpotzeeHandler(logging.Handler):
 # As they are written above: a test of the program's, or a library that traces it, may put others in their place.
 _HANDLE: Final = SpotzeeHandler.handle
 _EMIT: Final = SpotzeeHandler.emit
-_STEPS: Final = ("handle", "emit")
+
+
+def reads_tag_alone(handler: SpotzeeHandler) -> bool:
+    """Whether of a record only its name, level, time, tag and contact are read, and by no code of the program's."""
+    attributes = handler.__dict__
+    return (
+        type(handler) is SpotzeeHandler
+        and handler._intake.reads_tag_alone  # noqa: SLF001  of this module's own class
+        and not handler.filters
+        and not ("handle" in attributes or "emit" in attributes)
+        and SpotzeeHandler.handle is _HANDLE
+        and SpotzeeHandler.emit is _EMIT
+    )
 
 
 def flush(timeout: float | None = None) -> bool:

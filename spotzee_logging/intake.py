@@ -9,7 +9,7 @@ from spotzee_logging.encoding import decode_event, decode_fields
 from spotzee_logging.errors import EventDropped
 from spotzee_logging.event import Event, check_event, describe, fields_of, named, too_large, without_nulls
 from spotzee_logging.foreign import attempt
-from spotzee_logging.formatter import EventFormatter
+from spotzee_logging.formatter import EventFormatter, fields_to_encode, reads_tag_alone
 from spotzee_logging.plain_values import bound
 from spotzee_logging.redaction import Redaction
 
@@ -42,12 +42,10 @@ class Intake:
     def take_formatter(self, formatter: EventFormatter) -> None:
         """Make events by this formatter from now on."""
         self._formatter = formatter
-        # A subclass's own format() has the last word on what an event is; its own fields() may change what it gets.
+        # A subclass's own format() has the last word on what an event is.
         has_own_format = type(formatter).format is not EventFormatter.format
-        has_own_fields = getattr(formatter.fields, "__func__", None) is not EventFormatter.fields
-        own = formatter.fields if has_own_fields else formatter.fields_to_encode
-        self._fields_of_record = self._fields_by_format if has_own_format else own
-        self.reads_tag_alone = not (has_own_format or has_own_fields) and formatter.reads_tag_alone
+        self._fields_of_record = self._fields_by_format if has_own_format else fields_to_encode(formatter)
+        self.reads_tag_alone = reads_tag_alone(formatter)
 
     def take(self, record: logging.LogRecord) -> tuple[bytes, str] | None:
         """The event's bytes and its contact; None where it ends here. Raises `InvalidEvent`."""

@@ -46,10 +46,10 @@ class Reporter:
         self._tell(event, error)
         self.diagnostics.say(reason, logging.WARNING, str(error))
 
-    def paused(self, error: DeliveryPaused) -> None:
-        """Delivery has paused: said loudly, and told, once a pause."""
+    def paused(self, error: DeliveryPaused, meanwhile: str) -> None:
+        """Delivery has paused: said loudly, with what goes on meanwhile, and told, once a pause."""
         self._tell(None, error)
-        self.diagnostics.say("paused", logging.ERROR, str(error))
+        self.diagnostics.say("paused", logging.ERROR, f"{error} {meanwhile}.")
 
     def rejected(self, bodies: Sequence[bytes], reason: str, why: str, request_id: str | None) -> None:
         """Pending events were refused for good by the server, whose words `why` are."""

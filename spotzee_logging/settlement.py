@@ -150,7 +150,8 @@ class Settlement:
         with self._lock:
             told, self._told_pause = self._told_pause, answered.outcome.reason
         if told != answered.outcome.reason:
-            self._reporter.paused(_paused(answered.outcome, len(self._buffer)))
+            waiting = amount(len(self._buffer), "event waits", "events wait")
+            self._reporter.paused(_paused(answered.outcome), f"{waiting}, and it is tried once a minute")
 
     def _sift(self, answered: Answered) -> None:
         refused = _indexes(answered)
@@ -217,8 +218,6 @@ def _indexes(answered: Answered) -> list[int]:
     return sorted(index for index in answered.outcome.items if index < len(answered.batch.events))
 
 
-def _paused(outcome: Outcome, waiting: int) -> DeliveryPaused:
-    remedy = remedy_for(outcome, PAUSE_REMEDIES)
-    pending = amount(waiting, "event waits", "events wait")
-    message = f"delivery pauses, {outcome}. {remedy}; {pending}, and it is tried once a minute."
+def _paused(outcome: Outcome) -> DeliveryPaused:
+    message = f"delivery pauses, {outcome}. {remedy_for(outcome, PAUSE_REMEDIES)}."
     return DeliveryPaused(message, reason=outcome.reason, request_id=outcome.request_id)

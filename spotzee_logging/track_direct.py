@@ -13,7 +13,7 @@ import time
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.handler import SpotzeeHandler, reads_tag_alone
 from spotzee_logging.logger_tree import sends_events
 
 
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class DirectRecord(logging.LogRecord):
-    """What our handler reads of a tagged record, for nobody else; see `SpotzeeHandler.reads_tag_alone`.
+    """What our handler reads of a tagged record, for nobody else; see `handler.reads_tag_alone`.
 
     :param logger_name: of the logger that it would have come from.
     """
@@ -65,7 +65,7 @@ def sole_handler(logger: logging.Logger, level: int) -> SpotzeeHandler | None:
             elif (passes and level >= handler.level) or sends_events(handler):
                 return None
         on_way = on_way.parent if on_way.propagate else None
-    if sole is None or logger.filters or not sole.reads_tag_alone:
+    if sole is None or logger.filters or not reads_tag_alone(sole):
         return None
     return sole if _makes_and_hands_on_as_logging_does(logger) else None
 

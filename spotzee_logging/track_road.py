@@ -37,7 +37,9 @@ class Road:
         handler, _ = attempt(sole_handler, self._logger, self._level)
         if handler is not None:
             record = DirectRecord(self._logger.name, self._level, tag)
-            handler.emit(_with_contact(record, contact))
+            if contact is not get_contact():
+                setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
+            handler.emit(record)
             return
         _, failure = attempt(self._log, tag, contact)
         if isinstance(failure, InvalidEvent):
@@ -47,7 +49,9 @@ class Road:
 
     def _log(self, tag: dict[str, Any], contact: Contact) -> None:
         logger, level = self._logger, self._level
-        record = _with_contact(self._whole_record(tag), contact)
+        record = self._whole_record(tag)
+        if contact is not get_contact():
+            setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
         if logger.isEnabledFor(level):
             logger.handle(record)
             if not is_carried(logger, level):
@@ -62,12 +66,6 @@ class Road:
         )
         setattr(record, TAG, tag)
         return record
-
-
-def _with_contact(record: logging.LogRecord, contact: Contact) -> logging.LogRecord:
-    if contact is not get_contact():
-        setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
-    return record
 
 
 def hand_to_ours(logger: logging.Logger, record: logging.LogRecord) -> bool:

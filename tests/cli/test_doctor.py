@@ -500,7 +500,7 @@ def test_send_tries_the_key_with_one_event(doctor, sandbox):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "Set handler.api_key"), (402, "Raise the project's quota"), (404, "base_url"), (503, "Try again")],
+    [(401, "SPOTZEE_API_KEY"), (402, "Raise the project's quota"), (404, "base_url"), (503, "Try again")],
 )
 def test_send_says_why_the_key_is_not_taken(doctor, sandbox, status, words):
     """The server's words and what to set right."""

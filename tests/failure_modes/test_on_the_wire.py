@@ -694,7 +694,7 @@ def test_25_delivery_pauses(sandbox, make_handler, make_logger, caplog, answer):
     assert "sk_" not in line.getMessage().replace("(sk_…", "")
 
 
-@pytest.mark.parametrize(("count", "words"), [(1, "; 1 event waits, "), (2, "; 2 events wait, ")])
+@pytest.mark.parametrize(("count", "words"), [(1, " 1 event waits, "), (2, " 2 events wait, ")])
 @pytest.mark.parametrize("status", [401, 503])
 def test_25_the_line_says_how_many_wait(sandbox, make_handler, make_logger, caplog, status, words, count):
     """The number of events that wait is part of the line, and of a sentence."""
