@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MethodType
 from typing import Any, Final, NoReturn
 
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
@@ -188,18 +189,25 @@ class EventFormatter(BaseJsonFormatter):
         return getattr(record, field, None)
 
 
+# As it is written above: a test of the program's, or a library that traces it, may put another in its place.
+_FIELDS: Final = EventFormatter.fields
+
+
 def fields_to_encode(formatter: EventFormatter) -> Callable[[logging.LogRecord], dict[str, Any]]:
     """The formatter's `fields` for who only writes them: a contact's may be the same for all its events."""
-    # An override of the program's own may change what it gets.
-    if getattr(formatter.fields, "__func__", None) is not EventFormatter.fields:
-        return formatter.fields
-    return formatter._shared_fields  # noqa: SLF001  of this module's own class
+    # One of the program's own may change what it gets.
+    return formatter.fields if _has_own_fields(formatter) else formatter._shared_fields  # noqa: SLF001  of this module
 
 
 def reads_tag_alone(formatter: EventFormatter) -> bool:
     """Whether no more of a record is read than its time, its tag and its contact, and by no code of the program's."""
-    is_plain = type(formatter) is EventFormatter and formatter._takes_data_as_it_is  # noqa: SLF001  as above
-    return is_plain and vars(formatter).keys().isdisjoint(("fields", "format"))
+    has_own = _has_own_fields(formatter) or "format" in vars(formatter)
+    return type(formatter) is EventFormatter and formatter._takes_data_as_it_is and not has_own  # noqa: SLF001  as above
+
+
+def _has_own_fields(formatter: EventFormatter) -> bool:
+    fields = formatter.fields
+    return type(fields) is not MethodType or fields.__func__ is not _FIELDS
 
 
 def _extras(attributes: Mapping[Any, Any]) -> list[Any]:

@@ -189,27 +189,24 @@ class SpotzeeHandler(logging.Handler):
             self._reporter.turned_away(error)
             if self._settings.strict:
                 raise
+            return
         except Exception as error:  # noqa: BLE001  the first of the package's two walls
-            self._reporter.turned_away(
-                SpotzeeError(
-                    f"a tagged record of logger {record.name!r}: its event could not be made, "
-                    f"{type(self.formatter).__name__} raised {type(error).__name__}",
-                    reason="formatter_error",
-                )
+            self._reporter.turned_away(self._not_made(record, error))
+            return
+        if taken is None:
+            return
+        try:
+            self._put(*taken)
+        except Exception as error:  # noqa: BLE001  the same wall: a buffer of the program's own may raise here
+            self._say_buffer_failed(error)
+        try:
+            demands_more = (
+                record.levelno >= self._flush_level or self._is_asked_more or lifecycle.process_exit.has_begun
             )
-        else:
-            if taken is not None:
-                self._put(*taken)
-                try:
-                    demands_more = (
-                        record.levelno >= self._flush_level
-                        or self._is_asked_more
-                        or lifecycle.process_exit.has_begun
-                    )
-                except TypeError:
-                    demands_more = True  # a level that is no number, or none
-                if demands_more:
-                    self._follow_up(record)
+        except TypeError:
+            demands_more = True  # a level that is no number, or none
+        if demands_more:
+            self._follow_up(record)
 
     def shouldFlush(self, record: logging.LogRecord) -> bool:  # noqa: N802  MemoryHandler's name
         """Whether the dispatcher is woken after this record: a full batch waits, or the level demands it."""
@@ -265,6 +262,21 @@ class SpotzeeHandler(logging.Handler):
         """Whether a flush has just waited in vain for the same: logging.shutdown flushes, then closes."""
         *progress, at = self._missed
         return tuple(progress) == self._progress() and time.monotonic() - at < _MISSED_LATELY_SECONDS
+
+    def _not_made(self, record: logging.LogRecord, error: Exception) -> SpotzeeError:
+        return SpotzeeError(
+            f"a tagged record of logger {record.name!r}: its event could not be made, "
+            f"{type(self.formatter).__name__} raised {type(error).__name__}",
+            reason="formatter_error",
+        )
+
+    def _say_buffer_failed(self, error: Exception) -> None:
+        self._reporter.diagnostics.say(
+            "buffer_error",
+            logging.ERROR,
+            f"{type(self._buffer).__name__} raised {type(error).__name__}, or gave what its contract does not have, "
+            "where an event was put: whether it holds that is its own to say. Mend it, or leave buffer out",
+        )
 
     def _say_twice(self, record: logging.LogRecord) -> None:
         self._reporter.diagnostics.say(

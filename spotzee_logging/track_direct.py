@@ -45,12 +45,19 @@ class DirectRecord(logging.LogRecord):
 
 
 def sole_handler(logger: logging.Logger, level: int) -> SpotzeeHandler | None:
-    """The handler that alone would see the logger's record of this level; None where that is not sure.
+    """The handler that alone would see the logger's record of this level; None where that is not sure."""
+    try:
+        sole = _only_one_on_way(logger, level)
+        if sole is None or logger.filters or not reads_tag_alone(sole):
+            return None
+        return sole if _makes_and_hands_on_as_logging_does(logger) else None
+    except (TypeError, AttributeError):  # a logger behind a proxy, a handler's level that is a text
+        return None
 
-    May raise whatever a logger or a handler of the program's does.
-    """
-    kind = type(logger)
-    if kind.isEnabledFor is not _IS_ENABLED_FOR:  # it may count, or draw lots: asked once, on the whole way
+
+def _only_one_on_way(logger: logging.Logger, level: int) -> SpotzeeHandler | None:
+    # One that was replaced may count, or draw lots: it is asked once, on the whole way.
+    if type(logger).isEnabledFor is not _IS_ENABLED_FOR or "isEnabledFor" in logger.__dict__:
         return None
     passes = logger.isEnabledFor(level)
     sole: SpotzeeHandler | None = None
@@ -65,9 +72,7 @@ def sole_handler(logger: logging.Logger, level: int) -> SpotzeeHandler | None:
             elif (passes and level >= handler.level) or sends_events(handler):
                 return None
         on_way = on_way.parent if on_way.propagate else None
-    if sole is None or logger.filters or not reads_tag_alone(sole):
-        return None
-    return sole if _makes_and_hands_on_as_logging_does(logger) else None
+    return sole
 
 
 def _makes_and_hands_on_as_logging_does(logger: logging.Logger) -> bool:
@@ -78,7 +83,7 @@ def _makes_and_hands_on_as_logging_does(logger: logging.Logger) -> bool:
         and kind.handle is _HANDLE
         and kind.filter is _FILTER
         and kind.callHandlers is _CALL_HANDLERS
-        and logging.getLogRecordFactory() is logging.LogRecord
+        and logging.getLogRecordFactory() is _RECORD
         and logger.__dict__.keys().isdisjoint(_STEPS)
     )
 
@@ -90,5 +95,7 @@ def _of_logging(step: str) -> Any:
     return method if is_its_own else None
 
 
-_STEPS: Final = ("isEnabledFor", "makeRecord", "handle", "filter", "callHandlers")
-_IS_ENABLED_FOR, _MAKE_RECORD, _HANDLE, _FILTER, _CALL_HANDLERS = map(_of_logging, _STEPS)
+_STEPS: Final = ("makeRecord", "handle", "filter", "callHandlers")
+_MAKE_RECORD, _HANDLE, _FILTER, _CALL_HANDLERS = map(_of_logging, _STEPS)
+_IS_ENABLED_FOR: Final = _of_logging("isEnabledFor")
+_RECORD: Final = logging.LogRecord

@@ -34,13 +34,6 @@ class Road:
         Raises only `InvalidEvent`, which a handler lets out only where it is `strict`; what other people's
         handlers and filters raise is said, and goes no further.
         """
-        handler, _ = attempt(sole_handler, self._logger, self._level)
-        if handler is not None:
-            record = DirectRecord(self._logger.name, self._level, tag)
-            if contact is not get_contact():
-                setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
-            handler.emit(record)
-            return
         _, failure = attempt(self._log, tag, contact)
         if isinstance(failure, InvalidEvent):
             raise failure
@@ -49,10 +42,13 @@ class Road:
 
     def _log(self, tag: dict[str, Any], contact: Contact) -> None:
         logger, level = self._logger, self._level
-        record = self._whole_record(tag)
+        handler = sole_handler(logger, level)
+        record = self._whole_record(tag) if handler is None else DirectRecord(logger.name, level, tag)
         if contact is not get_contact():
             setattr(record, RECORD_ATTRIBUTE, as_dict(contact))
-        if logger.isEnabledFor(level):
+        if handler is not None:
+            handler.emit(record)
+        elif logger.isEnabledFor(level):
             logger.handle(record)
             if not is_carried(logger, level):
                 _warn(logger, level)

@@ -9,6 +9,7 @@ import pytest
 import wrapt
 
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, get_contact
+from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.track_direct import DirectRecord
 from spotzee_logging.tracking import track
@@ -288,6 +289,75 @@ class OwnHandler(SpotzeeHandler):
     """A program's own."""
 
 
+def test_a_record_factory_in_the_place_of_loggings_makes_it(make, make_logger, monkeypatch):
+    """Also where a library has put its class under logging's name."""
+
+    class Record(logging.LogRecord):
+        """With a contact of the library's."""
+
+        def __init__(self, *args, **how):
+            super().__init__(*args, **how)
+            self.spotzee_contact = {"external_id": "of the factory"}
+
+    handler, kept = make()
+    logger = make_logger(handler)
+    factory = logging.getLogRecordFactory()
+    monkeypatch.setattr(logging, "LogRecord", Record)
+    logging.setLogRecordFactory(Record)
+    try:
+        track("x", logger=logger)(lambda: 1)()
+    finally:
+        logging.setLogRecordFactory(factory)
+
+    assert "of the factory" == kept[0].external_id
+
+
+def traced_fields(original):
+    def fields(formatter, record):
+        return {**original(formatter, record), "data": {"traced": 1}}
+
+    return fields
+
+
+def traced_fields_by_wrapt(original):
+    return wrapt.FunctionWrapper(
+        original, lambda _, formatter, args, __: traced_fields(original)(formatter, *args)
+    )
+
+
+@pytest.mark.parametrize("traced", [traced_fields, traced_fields_by_wrapt])
+def test_a_replaced_method_of_the_formatter_is_asked(make, make_logger, monkeypatch, traced):
+    """One that takes something away must not be passed by, on either way."""
+    monkeypatch.setattr(EventFormatter, "fields", traced(EventFormatter.fields))
+    handler, kept = make()
+    logger = make_logger(handler)
+    call(logger)
+    logger.info("x", extra={"spotzee_event": {"name": "x", "external_id": "c"}})
+
+    assert [{"traced": 1}] * 2 == [event.data for event in kept]
+
+
+class Faulty(MemoryBuffer):
+    """Gives what its contract does not have."""
+
+    def put(self, body, key, **how):
+        super().put(body, key, **how)
+        return True
+
+
+def test_nothing_gets_out_of_a_call_where_the_buffer_is_at_fault(make_logger, made, caplog):
+    """A buffer of the program's own that breaks its contract costs neither the function's result nor a line's."""
+    handler = SpotzeeHandler("sk_test", base_url="http://127.0.0.1:9", buffer=Faulty(10**6))
+    made.append(handler)
+    handler.flushOnClose = False
+    logger = make_logger(handler)
+
+    assert 1 == track("x", external_id="c", logger=logger)(lambda: 1)()
+    logger.info("x", extra={"spotzee_event": {"name": "x", "external_id": "c"}})
+    assert "Faulty raised TypeError" in caplog.text
+    assert 2 == handler.stats().accepted
+
+
 @pytest.mark.parametrize(("kind", "is_direct"), [(OwnLogger, True), (OwnFilter, False), (Sampling, False)])
 def test_a_logger_class_of_the_programs_sees_it_where_it_steps_in(make, kind, is_direct):
     """Whatever it does with the record."""
@@ -308,6 +378,18 @@ def test_a_logger_that_draws_lots_is_asked_once(make):
     call(logger)
 
     assert 1 == logger.asked
+
+
+def test_one_that_draws_lots_by_itself_is_asked_once(make, make_logger):
+    """Where a program has replaced it on this logger alone."""
+    handler, kept = make()
+    logger = make_logger(handler)
+    asked = []
+    logger.isEnabledFor = lambda level: asked.append(level) or True
+    call(logger)
+
+    assert [logging.INFO] == asked
+    assert [False] == kept.was_direct
 
 
 def test_a_logger_behind_a_proxy_is_one(make, make_logger):
