@@ -129,8 +129,24 @@ class Dispatcher:
         """Events in the requests that are under way."""
         return self._delivery.in_flight
 
-    def put(self, body: Body, key: str) -> None:
-        """Hold one event for delivery; waits only where `overflow` is "block" and the buffer full."""
+    @property
+    def put(self) -> Callable[[Body, str], None]:
+        """Hold one event, its body and its contact; waits only where `overflow` is "block" and the buffer full."""
+        return self._put if _is_ours(self.buffer) else self._put_behind_wall
+
+    def _put_behind_wall(self, body: Body, key: str) -> None:
+        # Not for our own buffers: there only a signal's handler raises, as a task's time limit does, and must get out.
+        _, failure = attempt(self._put, body, key)
+        if failure is not None:
+            raised = f"{type(self.buffer).__name__} raised {type(failure).__name__}"
+            self.reporter.diagnostics.say(
+                "buffer_error",
+                logging.ERROR,
+                f"{raised}, or gave what its contract does not have, where an event was put: whether it holds that is "
+                "its own to say. Mend it, or leave buffer out",
+            )
+
+    def _put(self, body: Body, key: str) -> None:
         dropped = self._hold(body, key)
         if dropped:
             if self._block_seconds and dropped[-1] is body:

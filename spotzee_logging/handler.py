@@ -195,10 +195,7 @@ class SpotzeeHandler(logging.Handler):
             return
         if taken is None:
             return
-        try:
-            self._put(*taken)
-        except Exception as error:  # noqa: BLE001  the same wall: a buffer of the program's own may raise here
-            self._say_buffer_failed(error)
+        self._put(*taken)
         try:
             demands_more = (
                 record.levelno >= self._flush_level or self._is_asked_more or lifecycle.process_exit.has_begun
@@ -268,14 +265,6 @@ class SpotzeeHandler(logging.Handler):
             f"a tagged record of logger {record.name!r}: its event could not be made, "
             f"{type(self.formatter).__name__} raised {type(error).__name__}",
             reason="formatter_error",
-        )
-
-    def _say_buffer_failed(self, error: Exception) -> None:
-        self._reporter.diagnostics.say(
-            "buffer_error",
-            logging.ERROR,
-            f"{type(self._buffer).__name__} raised {type(error).__name__}, or gave what its contract does not have, "
-            "where an event was put: whether it holds that is its own to say. Mend it, or leave buffer out",
         )
 
     def _say_twice(self, record: logging.LogRecord) -> None:
