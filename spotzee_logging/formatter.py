@@ -189,25 +189,27 @@ class EventFormatter(BaseJsonFormatter):
         return getattr(record, field, None)
 
 
-# As it is written above: a test of the program's, or a library that traces it, may put another in its place.
+# As they are written above: a test of the program's, or a library that traces it, may put others in their place.
 _FIELDS: Final = EventFormatter.fields
+_FORMAT: Final = EventFormatter.format
 
 
 def fields_to_encode(formatter: EventFormatter) -> Callable[[logging.LogRecord], dict[str, Any]]:
     """The formatter's `fields` for who only writes them: a contact's may be the same for all its events."""
     # One of the program's own may change what it gets.
-    return formatter.fields if _has_own_fields(formatter) else formatter._shared_fields  # noqa: SLF001  of this module
+    is_ours = _is(formatter.fields, _FIELDS)
+    return formatter._shared_fields if is_ours else formatter.fields  # noqa: SLF001  of this module's own class
 
 
 def reads_tag_alone(formatter: EventFormatter) -> bool:
     """Whether no more of a record is read than its time, its tag and its contact, and by no code of the program's."""
-    has_own = _has_own_fields(formatter) or "format" in vars(formatter)
-    return type(formatter) is EventFormatter and formatter._takes_data_as_it_is and not has_own  # noqa: SLF001  as above
+    is_ours = _is(formatter.fields, _FIELDS) and _is(formatter.format, _FORMAT)
+    return is_ours and type(formatter) is EventFormatter and formatter._takes_data_as_it_is  # noqa: SLF001  as above
 
 
-def _has_own_fields(formatter: EventFormatter) -> bool:
-    fields = formatter.fields
-    return type(fields) is not MethodType or fields.__func__ is not _FIELDS
+def _is(method: Any, function: Any) -> bool:
+    # By identity: what wrapt puts in the place of a method says that it equals that.
+    return type(method) is MethodType and method.__func__ is function
 
 
 def _extras(attributes: Mapping[Any, Any]) -> list[Any]:

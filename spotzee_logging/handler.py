@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import weakref
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from spotzee_logging import late, lifecycle
@@ -329,14 +330,14 @@ _EMIT: Final = SpotzeeHandler.emit
 
 def reads_tag_alone(handler: SpotzeeHandler) -> bool:
     """Whether of a record only its name, level, time, tag and contact are read, and by no code of the program's."""
-    attributes = handler.__dict__
+    handle, emit = handler.handle, handler.emit  # as in `track_direct`
     return (
         type(handler) is SpotzeeHandler
         and handler._intake.reads_tag_alone  # noqa: SLF001  of this module's own class
         and not handler.filters
-        and not ("handle" in attributes or "emit" in attributes)
-        and SpotzeeHandler.handle is _HANDLE
-        and SpotzeeHandler.emit is _EMIT
+        and type(handle) is type(emit) is MethodType
+        and handle.__func__ is _HANDLE
+        and emit.__func__ is _EMIT
     )
 
 
