@@ -44,13 +44,13 @@ class Plan:
         self._ends = ends
         self._road = road
         self._layout = layout if template.asks_for_call or ends.asks_for_call else None
-        self._reads_arguments = bool(template.reads)
+        self._reads = template.reads
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """Take what the event needs of a call before its body runs. Never raises."""
         call = Call(get_contact())
-        if self._reads_arguments:
-            call.read_before = self._template.read_arguments(args, kwargs)
+        if self._reads:
+            call.read_before = [read(args, kwargs) for read in self._reads]
         if self._layout is not None:
             call.keep_arguments(self._layout, args, kwargs)
         return call

@@ -24,6 +24,8 @@ _UNCHANGEABLE: Final = frozenset({str, int, float, bool, type(None), bytes, date
 class Template:
     """The fields of a tracked call's event, to be filled in by `fill`.
 
+    `reads` gives the values that `arg` names, in the order that `fill` takes them from the call's `read_before`.
+
     :param layout: the function's parameters; None around a block, which has no arguments and no result.
 
     Raises TypeError for a marker that can never be resolved.
@@ -42,10 +44,6 @@ class Template:
             for field, value in fields.items()
             if value is not None
         )
-
-    def read_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """The values that `arg` names, as they are before the call. Never raises."""
-        return [read(args, kwargs) for read in self.reads]
 
     def fill(self, call: Call) -> dict[str, Any]:
         """The event of this call as a new dict, without the fields that were not found. Never raises."""
@@ -96,10 +94,10 @@ class Template:
             return lambda call: call.elapsed
         if path.root == "result" and self._layout is None:
             raise TypeError(f"track: a block has no {path}. Put the value into the draft, inside the block.")
-        follow = _follower(path.steps, is_id=is_id)
+        follow = _follower(path.steps)
         if path.root == "result":
-            return lambda call: follow(call.outcome)
-        return lambda call: follow(call.error)
+            return _of_outcome(follow, is_id=is_id)
+        return lambda call: follow(call.error) if is_id else unchangeable(follow(call.error))
 
     def _of_argument(self, path: Path, *, is_id: bool) -> Fill:
         if self._layout is None:
@@ -107,9 +105,12 @@ class Template:
         if not path.steps or not isinstance(path.steps[0].key, str):
             raise TypeError(f"track: {path} names no argument. Name one, as in arg.order or arg['order'].")
         read = self._layout.reader(path.steps[0].key, self._function_name)
-        follow = _follower(path.steps[1:], is_id=is_id)
+        follow = _follower(path.steps[1:])
         place = len(self.reads)
-        self.reads.append(lambda args, kwargs: follow(read(args, kwargs)))
+        if is_id:
+            self.reads.append(lambda args, kwargs: follow(read(args, kwargs)))
+        else:
+            self.reads.append(lambda args, kwargs: unchangeable(follow(read(args, kwargs))))
         return lambda call: call.read_before[place]
 
     def _of_mapping(self, place: str, value: Mapping[Any, Any]) -> Fill:
@@ -158,11 +159,16 @@ def _of_callable(place: str, function: Callable[[Call], Any], *, is_id: bool) ->
     return fill
 
 
-def _follower(steps: tuple[Step, ...], *, is_id: bool) -> Callable[[Any], Any]:
-    """From a root's value to the path's, as it is now; an id stays what it is, for the rules to judge."""
-    # `MISSING` itself has no attributes and no items: what is not there leads to nothing, as what raises.
-    follow = guarded(follower(steps), MISSING)
-    return follow if is_id else lambda root: unchangeable(follow(root))
+def _of_outcome(follow: Callable[[Any], Any], *, is_id: bool) -> Fill:
+    """From what was returned; an id stays what it is, for the rules to judge."""
+    if is_id:
+        return lambda call: follow(call.outcome)
+    return lambda call: unchangeable(follow(call.outcome))
+
+
+def _follower(steps: tuple[Step, ...]) -> Callable[[Any], Any]:
+    """From a root's value to the path's, as it is now; `MISSING` where that leads to nothing, as from itself."""
+    return guarded(follower(steps), MISSING)
 
 
 def unchangeable(value: Any) -> Any:
