@@ -11,19 +11,10 @@ import logging
 import threading
 import time
 from types import FunctionType, MethodType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from spotzee_logging.handler import SpotzeeHandler, reads_tag_alone
 from spotzee_logging.logger_tree import sends_events
-
-
-class Place(NamedTuple):
-    """Where a record says that it comes from."""
-
-    module: str
-    pathname: str
-    line: int
-    function_name: str
 
 
 class DirectRecord(logging.LogRecord):

@@ -7,7 +7,7 @@ import inspect
 import logging
 import sys
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from spotzee_logging.contact import RECORD_ATTRIBUTE, Contact, as_dict, get_contact
 from spotzee_logging.errors import InvalidEvent
@@ -15,7 +15,16 @@ from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
 from spotzee_logging.logger_tree import handlers_on_way, sends_events
 from spotzee_logging.track_diagnostics import say_failure, voice
-from spotzee_logging.track_direct import DirectRecord, Place, sole_handler
+from spotzee_logging.track_direct import DirectRecord, sole_handler
+
+
+class Place(NamedTuple):
+    """Where a record says that it comes from."""
+
+    module: str
+    pathname: str
+    line: int
+    function_name: str
 
 
 class Road:
