@@ -22,7 +22,8 @@ from spotzee_logging.foreign import is_async, is_generator
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_FIELDS: Final = ("external_id", "anonymous_id", "user")
+CONTACT_FIELDS: Final = ("external_id", "anonymous_id", "user")
+"""What an event says of its contact."""
 
 RECORD_ATTRIBUTE: Final = "spotzee_contact"
 """Where `ContactFilter` leaves the contact on a record."""
@@ -69,7 +70,7 @@ class Contact:
         return bool(are_right)
 
     def _merge_into(self, fields: dict[str, Any]) -> None:
-        for field in [field for field in _FIELDS if fields.get(field, "") is None]:
+        for field in [field for field in CONTACT_FIELDS if fields.get(field, "") is None]:
             del fields[field]
         if "external_id" in fields or "anonymous_id" in fields:
             if fields.get("external_id") not in (None, self.external_id):

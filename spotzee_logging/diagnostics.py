@@ -34,9 +34,8 @@ class Diagnostics:
         self._lock = threading.RLock()
         self._said_at: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
-        self._process_id = (
-            os.getpid()
-        )  # last: another thread may come in, and would take the old lock for the new
+        # Last: another thread may come in, and would take the old lock for the new.
+        self._process_id = os.getpid()
 
     def is_due(self, kind: str) -> bool:
         """Whether a line of this kind would be said now; where it would not, it is counted as left out."""

@@ -28,7 +28,6 @@ from spotzee_logging.settings import Settings
 IDLE_SECONDS: Final = 5.0
 """How long a thread waits for more before it ends; the next event starts another."""
 
-_JUST_SECONDS: Final = 1.0
 _MOST_OF_IT: Final = 0.9
 """Of the exit's timeout: several handlers that are flushed together share it."""
 
@@ -243,7 +242,7 @@ class Dispatcher:
     def has_just_waited_in_vain(self) -> bool:
         """Whether a flush has just waited as long as the exit would, and nothing was settled meanwhile."""
         oldest, at = self._waited_in_vain
-        return self._clock() - at < _JUST_SECONDS and self.buffer.oldest == oldest
+        return self._clock() - at < lifecycle.JUST_SECONDS and self.buffer.oldest == oldest
 
     def set_api_key(self, api_key: ApiKey) -> None:
         """Send with another key from the next request on, which is due at once where delivery is paused."""

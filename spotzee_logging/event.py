@@ -107,11 +107,16 @@ def check_event(fields: dict[str, Any]) -> None:
 
 
 def check_rest(fields: dict[str, Any]) -> None:
-    """As `check_event`, of an event whose ids and user fields are known to keep the rules."""
-    if not _is_rest_plainly_right(fields):
-        _check_by_rules(fields)
-    if "created_at" in fields:
-        fields["created_at"] = _iso_time(fields, fields["created_at"])
+    """As `check_event`, of an event whose ids and user fields are known to keep the rules: in half of the time."""
+    name = fields.get("name")
+    if not (
+        type(name) is str
+        and name
+        and name.isascii()
+        and type(fields.get("data", _EMPTY)) is dict
+        and _WITHOUT_TIME.issuperset(fields)
+    ):
+        check_event(fields)
 
 
 def too_large(fields: Mapping[str, Any], size: str) -> InvalidEvent:
@@ -242,15 +247,6 @@ def is_plainly_right(fields: dict[str, Any]) -> bool:  # noqa: PLR0911  each is 
     return "timezone" not in user or (len(zone) <= _MOST_ZONE and _is_time_zone(zone))
 
 
-def _is_rest_plainly_right(fields: dict[str, Any]) -> bool:
-    """The same, of one whose ids and user fields are known to keep the rules: in half of the time."""
-    get = fields.get
-    name = get("name")
-    if not (type(name) is str and name and name.isascii() and _EVENT_FIELDS.issuperset(fields)):
-        return False
-    return type(get("data", _EMPTY)) is dict and type(get("created_at", _ABSENT)) is str
-
-
 def _iso_time(fields: Mapping[str, Any], created_at: datetime | str) -> str:
     try:
         if isinstance(created_at, str):
@@ -340,8 +336,9 @@ USER_RULES: Final[Mapping[str, Rule]] = {
 """The fields of an event's `user`; each may be None."""
 
 
-# What `is_plainly_right` reads of the tables.
+# What `is_plainly_right` and `check_rest` read of the tables.
 _EVENT_FIELDS: Final = frozenset(EVENT_RULES)
+_WITHOUT_TIME: Final = _EVENT_FIELDS - {"created_at"}
 _USER_FIELDS: Final = frozenset(USER_RULES)
 _MOST_ZONE: Final = USER_RULES["timezone"].max_length
 _MOST_LOCALE: Final = USER_RULES["locale"].max_length

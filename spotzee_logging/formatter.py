@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
 from spotzee_logging import timestamps
-from spotzee_logging.contact import NOBODY, RECORD_ATTRIBUTE, contact_of, plain_user
+from spotzee_logging.contact import CONTACT_FIELDS, NOBODY, RECORD_ATTRIBUTE, contact_of, plain_user
 from spotzee_logging.encoding import encode_event
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.event import Event, check_event, check_rest, fields_of, without_nulls
@@ -18,18 +18,15 @@ from spotzee_logging.event import Event, check_event, check_rest, fields_of, wit
 TAG: Final = "spotzee_event"
 """The attribute that makes a record an event: a mapping (`EventTag`), a name, or an `Event`."""
 
-# Extras of a short tag that are fields of the event itself, and not of its data.
-_OWN_PLACES: Final = ("external_id", "anonymous_id", "user")
-
 # `taskName` from Python 3.12 on: a record may come here from a newer Python through a queue.
-_NEVER_DATA: Final = frozenset({*RESERVED_ATTRS, "taskName", TAG, RECORD_ATTRIBUTE, *_OWN_PLACES})
+_NEVER_DATA: Final = frozenset({*RESERVED_ATTRS, "taskName", TAG, RECORD_ATTRIBUTE, *CONTACT_FIELDS})
 
 # The attributes that every record has, in the order that logging sets them.
 _OF_EVERY_RECORD: Final = [*vars(logging.LogRecord("", 0, "", 0, "", (), None))]
 
 # The same of a structlog event, with what structlog itself puts there.
-_NEVER_DATA_OF_STRUCTLOG: Final = frozenset({TAG, *_OWN_PLACES, "event", "exc_info", "stack_info"})
-_NEVER_DATA_OF_LOGURU: Final = frozenset({TAG, *_OWN_PLACES})
+_NEVER_DATA_OF_STRUCTLOG: Final = frozenset({TAG, *CONTACT_FIELDS, "event", "exc_info", "stack_info"})
+_NEVER_DATA_OF_LOGURU: Final = frozenset({TAG, *CONTACT_FIELDS})
 
 
 def is_tagged(record: logging.LogRecord) -> bool:
@@ -163,7 +160,7 @@ class EventFormatter(BaseJsonFormatter):
             if key not in reserved:
                 if not (isinstance(key, str) and key[:1] == "_"):
                     data[key] = attributes[key]
-            elif key in _OWN_PLACES and attributes[key] is not None:
+            elif key in CONTACT_FIELDS and attributes[key] is not None:
                 value = attributes[key]
                 # Programs put a name, or a user object, under `user`: that is no profile, and data as other extras.
                 is_data = key == "user" and not isinstance(value, Mapping)
@@ -189,27 +186,26 @@ class EventFormatter(BaseJsonFormatter):
         return getattr(record, field, None)
 
 
-# As they are written above: a test of the program's, or a library that traces it, may put others in their place.
+# As it is written above: a test of the program's, or a library that traces it, may put another in its place.
 _FIELDS: Final = EventFormatter.fields
-_FORMAT: Final = EventFormatter.format
 
 
 def fields_to_encode(formatter: EventFormatter) -> Callable[[logging.LogRecord], dict[str, Any]]:
     """The formatter's `fields` for who only writes them: a contact's may be the same for all its events."""
     # One of the program's own may change what it gets.
-    is_ours = _is(formatter.fields, _FIELDS)
-    return formatter._shared_fields if is_ours else formatter.fields  # noqa: SLF001  of this module's own class
+    return formatter._shared_fields if _has_our_fields(formatter) else formatter.fields  # noqa: SLF001  of this module
 
 
 def reads_tag_alone(formatter: EventFormatter) -> bool:
     """Whether no more of a record is read than its time, its tag and its contact, and by no code of the program's."""
-    is_ours = _is(formatter.fields, _FIELDS) and _is(formatter.format, _FORMAT)
-    return is_ours and type(formatter) is EventFormatter and formatter._takes_data_as_it_is  # noqa: SLF001  as above
+    is_plain = type(formatter) is EventFormatter and formatter._takes_data_as_it_is  # noqa: SLF001  as above
+    return is_plain and _has_our_fields(formatter)
 
 
-def _is(method: Any, function: Any) -> bool:
+def _has_our_fields(formatter: EventFormatter) -> bool:
     # By identity: what wrapt puts in the place of a method says that it equals that.
-    return type(method) is MethodType and method.__func__ is function
+    fields = formatter.fields
+    return type(fields) is MethodType and fields.__func__ is _FIELDS
 
 
 def _extras(attributes: Mapping[Any, Any]) -> list[Any]:

@@ -84,8 +84,8 @@ _may_fork_unseen = False
 _pid = os.getpid()
 
 
-_JUST_SECONDS: Final = 1.0
-"""What was waited for before a signal's earlier handler ran counts as the exit's, where that follows so soon."""
+JUST_SECONDS: Final = 1.0
+"""What was waited for just before, in vain or for a signal's earlier handler, counts as the exit's."""
 
 
 class _Exit:
@@ -108,7 +108,7 @@ class _Exit:
             return
         self.has_begun = True
         seconds, until = self._forewaited
-        if time.monotonic() - until < _JUST_SECONDS:
+        if time.monotonic() - until < JUST_SECONDS:
             self._waited_seconds += seconds
 
     @contextmanager

@@ -137,7 +137,7 @@ class Settlement:
         self._reporter.diagnostics.say(
             "retry",
             logging.WARNING,
-            f"{outcome}; {amount(waiting, 'event waits', 'events wait')}, next try in {wait_seconds:.1f} s",
+            f"{outcome}; {_how_many_wait(waiting)}, next try in {wait_seconds:.1f} s",
         )
 
     def _pause(self, answered: Answered) -> None:
@@ -150,8 +150,8 @@ class Settlement:
         with self._lock:
             told, self._told_pause = self._told_pause, answered.outcome.reason
         if told != answered.outcome.reason:
-            waiting = amount(len(self._buffer), "event waits", "events wait")
-            self._reporter.paused(_paused(answered.outcome), f"{waiting}, and it is tried once a minute")
+            meanwhile = f"{_how_many_wait(len(self._buffer))}, and it is tried once a minute"
+            self._reporter.paused(_paused(answered.outcome), meanwhile)
 
     def _sift(self, answered: Answered) -> None:
         refused = _indexes(answered)
@@ -216,6 +216,10 @@ def _verdict(outcome: Outcome) -> Verdict:
 def _indexes(answered: Answered) -> list[int]:
     """The events of the batch that the answer names."""
     return sorted(index for index in answered.outcome.items if index < len(answered.batch.events))
+
+
+def _how_many_wait(events: int) -> str:
+    return amount(events, "event waits", "events wait")
 
 
 def _paused(outcome: Outcome) -> DeliveryPaused:

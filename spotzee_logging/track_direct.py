@@ -8,7 +8,6 @@ handler, a filter, a formatter or record factory of the program's, a step on the
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from types import FunctionType, MethodType
 from typing import Any, Final
@@ -23,16 +22,13 @@ class DirectRecord(logging.LogRecord):
     :param logger_name: of the logger that it would have come from.
     """
 
+    thread = None  # whoever asks is on the call's own thread, and asks for that too
+
     def __init__(self, logger_name: str, level: int, tag: dict[str, Any]) -> None:
         self.name = logger_name
         self.levelno = level
         self.created = time.time()
         self.spotzee_event = tag
-
-    @property
-    def thread(self) -> int:  # type: ignore[override]  # asked of few records: those of a transport's name
-        """That of the call, which is the one that asks."""
-        return threading.get_ident()
 
 
 def sole_handler(logger: logging.Logger, level: int) -> SpotzeeHandler | None:

@@ -69,7 +69,7 @@ class Plan:
 
     def _log(self, call: Call) -> None:
         call.elapsed = perf_counter() - call.started
-        if not self._ends.asks_for_call or self._ends.lets_pass(call):
+        if self._ends.lets_pass(call):
             self._road.send(self._template.fill(call), call.contact)
 
 

@@ -73,7 +73,7 @@ class _Stepped(_Watched):
     # One method for `send` and `__next__`: if one called the other, both would stand in every traceback.
     def send(self, value: Any = None) -> Any:
         __tracebackhide__ = True
-        if value is None and not self._has_begun:  # the first step can send nothing else
+        if value is None:  # the first step can send nothing else
             self._begin()
         try:
             return self.__wrapped__.send(value)

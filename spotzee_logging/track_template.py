@@ -94,10 +94,10 @@ class Template:
             return lambda call: call.elapsed
         if path.root == "result" and self._layout is None:
             raise TypeError(f"track: a block has no {path}. Put the value into the draft, inside the block.")
-        follow = _follower(path.steps)
+        follow = _follower(path.steps, is_id=is_id)
         if path.root == "result":
-            return _of_outcome(follow, is_id=is_id)
-        return lambda call: follow(call.error) if is_id else unchangeable(follow(call.error))
+            return lambda call: follow(call.outcome)
+        return lambda call: follow(call.error)
 
     def _of_argument(self, path: Path, *, is_id: bool) -> Fill:
         if self._layout is None:
@@ -105,12 +105,9 @@ class Template:
         if not path.steps or not isinstance(path.steps[0].key, str):
             raise TypeError(f"track: {path} names no argument. Name one, as in arg.order or arg['order'].")
         read = self._layout.reader(path.steps[0].key, self._function_name)
-        follow = _follower(path.steps[1:])
+        follow = _follower(path.steps[1:], is_id=is_id)
         place = len(self.reads)
-        if is_id:
-            self.reads.append(lambda args, kwargs: follow(read(args, kwargs)))
-        else:
-            self.reads.append(lambda args, kwargs: unchangeable(follow(read(args, kwargs))))
+        self.reads.append(lambda args, kwargs: follow(read(args, kwargs)))
         return lambda call: call.read_before[place]
 
     def _of_mapping(self, place: str, value: Mapping[Any, Any]) -> Fill:
@@ -159,16 +156,13 @@ def _of_callable(place: str, function: Callable[[Call], Any], *, is_id: bool) ->
     return fill
 
 
-def _of_outcome(follow: Callable[[Any], Any], *, is_id: bool) -> Fill:
-    """From what was returned; an id stays what it is, for the rules to judge."""
-    if is_id:
-        return lambda call: follow(call.outcome)
-    return lambda call: unchangeable(follow(call.outcome))
+def _follower(steps: tuple[Step, ...], *, is_id: bool) -> Callable[[Any], Any]:
+    """From a root's value to the path's, as it is now; an id stays what it is, for the rules to judge.
 
-
-def _follower(steps: tuple[Step, ...]) -> Callable[[Any], Any]:
-    """From a root's value to the path's, as it is now; `MISSING` where that leads to nothing, as from itself."""
-    return guarded(follower(steps), MISSING)
+    `MISSING` where that leads to nothing, as it does from `MISSING` itself.
+    """
+    follow = guarded(follower(steps), MISSING)
+    return follow if is_id else lambda root: unchangeable(follow(root))
 
 
 def unchangeable(value: Any) -> Any:

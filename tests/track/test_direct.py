@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 import wrapt
+from keeper import Keeper
 
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, get_contact
 from spotzee_logging.buffers.memory import MemoryBuffer
@@ -59,17 +60,6 @@ def call(logger, **how):
     track("x", external_id="c", data={"n": 1}, logger=logger, **how)(lambda: 1)()
 
 
-class Other(logging.Handler):
-    """Somebody else's, which keeps what it gets."""
-
-    def __init__(self, level=logging.NOTSET):
-        super().__init__(level)
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-
 def test_the_only_one_gets_it_at_once(make, make_logger):
     """The common case: nobody else would see a record, and none is made."""
     handler, kept = make()
@@ -81,11 +71,11 @@ def test_the_only_one_gets_it_at_once(make, make_logger):
 
 def drop_below_error(logger):
     logger.setLevel(logging.ERROR)
-    logger.addHandler(Other())
+    logger.addHandler(Keeper())
 
 
 def add_for_errors(logger):
-    logger.addHandler(Other(logging.ERROR))
+    logger.addHandler(Keeper(logging.ERROR))
 
 
 @pytest.mark.parametrize("put", [drop_below_error, add_for_errors])
@@ -97,15 +87,17 @@ def test_those_who_would_not_see_it_do_not_matter(make, make_logger, put):
     call(logger)
 
     assert [True] == kept.was_direct
-    assert [] == [record for other in logger.handlers if isinstance(other, Other) for record in other.records]
+    assert [] == [
+        record for other in logger.handlers if isinstance(other, Keeper) for record in other.records
+    ]
 
 
 def add_other(logger, _, __):
-    logger.addHandler(Other())
+    logger.addHandler(Keeper())
 
 
 def add_other_above(logger, _, make_logger):
-    above = make_logger(Other(), name=f"{logger.name}.above")
+    above = make_logger(Keeper(), name=f"{logger.name}.above")
     logger.parent, logger.propagate = above, True
 
 
@@ -374,7 +366,7 @@ def test_a_logger_that_draws_lots_is_asked_once(make):
     handler, _ = make()
     logger = Sampling("own")
     logger.addHandler(handler)
-    logger.addHandler(Other())
+    logger.addHandler(Keeper())
     call(logger)
 
     assert 1 == logger.asked
@@ -428,6 +420,7 @@ def test_one_that_stands_before_ours_keeps_its_say(make, make_logger, passes):
     handler, kept = make()
     delegate = Delegate(handler)
     logger = make_logger(delegate)
+    logger.setLevel(logging.DEBUG if passes else logging.ERROR)
     call(logger)
     delegate.addFilter(lambda record: record.lineno < 0)
     call(logger)
@@ -435,7 +428,7 @@ def test_one_that_stands_before_ours_keeps_its_say(make, make_logger, passes):
     assert [False] == kept.was_direct
 
 
-class Unlevelled(Other):
+class Unlevelled(Keeper):
     """Whose level was set past `setLevel`."""
 
     def __init__(self):
@@ -443,7 +436,7 @@ class Unlevelled(Other):
         self.level = "WARNING"
 
 
-class Unasked(Other):
+class Unasked(Keeper):
     """Which nobody may ask for what it has not."""
 
     def __getattr__(self, name):

@@ -5,19 +5,9 @@ import logging.handlers
 import queue
 
 import pytest
+from keeper import Keeper
 
 from spotzee_logging.tracking import track
-
-
-class Keeper(logging.Handler):
-    """Somebody else's handler."""
-
-    def __init__(self, level=logging.NOTSET):
-        super().__init__(level)
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
 
 
 @pytest.fixture

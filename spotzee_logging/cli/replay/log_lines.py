@@ -11,14 +11,13 @@ from typing import Any, Final
 
 from spotzee_logging import timestamps
 from spotzee_logging.cli.json_lines import BadLine
-from spotzee_logging.contact import RECORD_ATTRIBUTE
+from spotzee_logging.contact import CONTACT_FIELDS, RECORD_ATTRIBUTE
 from spotzee_logging.event import EVENT_RULES
 from spotzee_logging.formatter import TAG, EventFormatter
 
 TIMELESS: Final = "_spotzee_timeless"
 """The attribute of a record whose line tells no time; `_` keeps it out of the event's data."""
 
-_CONTACT_FIELDS: Final = frozenset({"external_id", "anonymous_id", "user"})
 _FIRST_MILLISECOND_STAMP: Final = 1e11
 """A number from here on counts milliseconds since 1970: as seconds it would lie beyond the year 5000."""
 
@@ -39,7 +38,7 @@ def record_of(line: Mapping[str, Any]) -> logging.LogRecord | None:
 def _record_of_tagged(line: Mapping[str, Any]) -> logging.LogRecord:
     attributes = dict(line)
     contact = attributes.get(RECORD_ATTRIBUTE)
-    if contact is not None and not (isinstance(contact, dict) and contact.keys() == _CONTACT_FIELDS):
+    if contact is not None and not (isinstance(contact, dict) and contact.keys() == {*CONTACT_FIELDS}):
         raise BadLine(f"holds a {RECORD_ATTRIBUTE} that is not as ContactFilter makes one")
     for field, read in TIME_FIELDS:
         moment = _read_time(read, attributes.get(field))
