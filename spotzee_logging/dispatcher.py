@@ -1,38 +1,33 @@
-"""The threads that deliver, and what callers ask of them: to hold an event, to flush, to give up."""
+"""What a thread that delivers does next, and what callers ask of it: to hold an event, to flush, to give up."""
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import os
-import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from spotzee_logging import lifecycle
+from spotzee_logging import lifecycle, senders
+from spotzee_logging.admission import Admission
 from spotzee_logging.buffers.base import Body, Buffer
 from spotzee_logging.client import ApiClient, no_bound
 from spotzee_logging.delivery import SEARCH_AGAIN_SECONDS, Delivery
 from spotzee_logging.errors import SpotzeeError
 from spotzee_logging.foreign import attempt
 from spotzee_logging.reporting import Reporter
-from spotzee_logging.senders import idents as _sender_idents
-from spotzee_logging.senders import is_sender
 from spotzee_logging.setting_types import ApiKey
 from spotzee_logging.settings import Settings
+from spotzee_logging.workers import Workers
 
 IDLE_SECONDS: Final = 5.0
 """How long a thread waits for more before it ends; the next event starts another."""
 
 _MOST_OF_IT: Final = 0.9
 """Of the exit's timeout: several handlers that are flushed together share it."""
-
-_ENDING_SECONDS: Final = 1.0
-"""How long the end waits for a thread that ends."""
 
 _LEAST_PAUSE_SECONDS: Final = 0.1
 """How long a thread rests at least after a fault of ours, or of a buffer's."""
@@ -59,10 +54,10 @@ class Dispatcher:
     :param clock: monotonic seconds.
     :param draw: a random number from 0 up to 1, for jitter.
 
-    A caller's thread only puts an event and leaves a note, in a queue that cannot block it; all else
-    happens on the delivering thread. Once a batch is full a spare thread stands by, which sends what is due
-    where the requests under way take long, and has another stand by in its place, up to `connections`. It is
-    there before it is needed: Python 3.12 starts none while the process exits.
+    A caller's thread only puts an event and leaves a note, which cannot block it; all else happens on the
+    delivering thread. Once a batch is full a spare thread stands by, which sends what is due where the requests
+    under way take long, and has another stand by in its place, up to `connections`. It is there before it is
+    needed: Python 3.12 starts none while the process exits.
     """
 
     def __init__(  # noqa: PLR0913  its four parts, and two that tests hand in
@@ -83,23 +78,17 @@ class Dispatcher:
         self.schedule = self._delivery.schedule
         self._settings = settings
         self._clock = clock
-        self._hold: Callable[..., Sequence[Body]] = (
-            buffer.put if _is_ours(buffer) else _put_safely(buffer, reporter)
-        )
-        self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
+        self._admission = Admission(settings, buffer, reporter, self.deliver_soon)
+        self._hold = self._admission.hold  # looked up once, and not for every event
+        self._workers = Workers(self._step_safely, self._go_on)
         self._set_up()
         lifecycle.register(self)
         if buffer.has_company:
-            self._start()
+            self._workers.start()
 
     def _set_up(self) -> None:
-        self._threads: set[threading.Thread] = set()
-        self._start_lock = threading.RLock()
-        self._notes: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._is_noted = False
         self._is_idle = False
         self._is_held = False
-        self._may_rest = False
         self._waited_in_vain = (-1, -math.inf)
 
     def before_fork(self) -> None:
@@ -112,10 +101,11 @@ class Dispatcher:
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's events, connection and account stay the parent's."""
-        _sender_idents.clear()
+        senders.begin_anew()
         self.buffer.begin_anew()
         self.reporter.begin_anew()
         self._delivery.begin_anew()
+        self._workers.begin_anew()
         self._set_up()
 
     @property
@@ -131,77 +121,31 @@ class Dispatcher:
     @property
     def put(self) -> Callable[[Body, str], None]:
         """Hold one event, its body and its contact; waits only where `overflow` is "block" and the buffer full."""
-        return self._put if _is_ours(self.buffer) else self._put_behind_wall
+        return self._put if self._admission.has_own_buffer else self._put_behind_wall
 
     def _put_behind_wall(self, body: Body, key: str) -> None:
         # Not for our own buffers: there only a signal's handler raises, as a task's time limit does, and must get out.
         _, failure = attempt(self._put, body, key)
         if failure is not None:
-            raised = f"{type(self.buffer).__name__} raised {type(failure).__name__}"
-            self.reporter.diagnostics.say(
-                "buffer_error",
-                logging.ERROR,
-                f"{raised}, or gave what its contract does not have, where an event was put: whether it holds that is "
-                "its own to say. Mend it, or leave buffer out",
-            )
+            self._admission.say_not_kept_to(failure)
 
     def _put(self, body: Body, key: str) -> None:
         dropped = self._hold(body, key)
         if dropped:
-            if self._block_seconds and dropped[-1] is body:
-                dropped = self._put_into_full(body, key)
-            self._drop_for_room(dropped, body)
+            self._admission.find_room(dropped, body, key)
             if not self._is_held:
                 self.deliver_soon()
-        if not self._threads:
-            self._start()
-        elif self._is_noted or self._is_held:
+        workers = self._workers
+        if not workers.threads:
+            workers.start()
+        elif workers.is_noted or self._is_held:
             return
         elif self._is_idle or self.buffer.unsealed >= self.schedule.capacity:
-            self.wake()  # full batches are due, and the rest may wait for its age
-
-    def _drop_for_room(self, dropped: Sequence[Body], body: Body) -> None:
-        """Count, and tell of, the events that a full buffer has given; `body` is the one that was put."""
-        if dropped and dropped[-1] is body:
-            self.reporter.not_held(body, "buffer_full", self._why_full)
-            dropped = dropped[:-1]
-        if dropped:
-            self.reporter.dropped(dropped, "buffer_full", self._why_full)
-
-    def _put_into_full(self, body: Body, key: str) -> Sequence[Body]:
-        self.deliver_soon()
-        # The thread that makes room must not wait for it: an on_error that logs runs there.
-        wait_seconds = 0.0 if is_sender(threading.get_ident()) else self._block_seconds
-        position = self.buffer.position
-        try:
-            return self._hold(body, key, wait_seconds=wait_seconds)
-        except BaseException:
-            # Ctrl-C, or what else a signal's handler raises into the wait: the event has seldom found room.
-            if self.buffer.position == position:
-                self.reporter.not_held(body, "buffer_full", self._why_full)
-            raise
-
-    @property
-    def _why_full(self) -> str:
-        bound = "Raise spool_max_bytes" if self.buffer.place else "Raise max_pending_bytes"
-        remedy = bound if _is_ours(self.buffer) else "Give it more room"
-        return f"the buffer was full. {remedy}, or see in stats().last_error why delivery does not keep up"
-
-    def wake(self) -> None:
-        """Have a thread look again at what is due."""
-        if not self._is_noted:
-            self._is_noted = True
-            self._notes.put(None)
+            workers.wake()  # full batches are due, and the rest may wait for its age
 
     def rest(self) -> None:
-        """No more events are expected: the threads end once nothing is pending, and the next event starts another.
-
-        Not while the process exits, which needs none to end, and tears apart what wakes.
-        """
-        if not lifecycle.process_exit.has_begun:
-            self._may_rest = True
-            if self._threads:
-                self.wake()
+        """No more events are expected: the threads end once nothing is pending, and the next event starts another."""
+        self._workers.rest()
 
     def deliver_soon(self) -> None:
         """All that is pending is due now, though not before a backoff ends."""
@@ -214,8 +158,8 @@ class Dispatcher:
     def _ask(self, *, may_hurry: bool) -> None:
         self.schedule.ask_for(self.buffer.position, may_hurry=may_hurry)
         if len(self.buffer):
-            self._start()
-            self.wake()
+            self._workers.start()
+            self._workers.wake()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until what is pending now is delivered, rejected or dropped; whether it is in time.
@@ -225,10 +169,10 @@ class Dispatcher:
         """
         position = self.buffer.position
         self.flush_soon()
-        if is_sender(threading.get_ident()) or timeout_seconds <= 0 or sys.is_finalizing():
+        if senders.is_sender(threading.get_ident()) or timeout_seconds <= 0 or sys.is_finalizing():
             return self._delivery.is_settled(position)
         oldest, started = self.buffer.oldest, self._clock()
-        if self._threads:
+        if self._workers.threads:
             is_settled = self._delivery.wait_until_settled(position, timeout_seconds)
         else:
             self._run_here(position, started + timeout_seconds)
@@ -256,75 +200,27 @@ class Dispatcher:
 
     def give_up(self) -> tuple[int, int]:
         """Drop, counted and told of, what is pending at the end and kept nowhere; how many are dropped, and kept."""
-        # A thread that is ending just now closes its connection under this lock: the process's end would tear it apart.
-        if self._start_lock.acquire(timeout=_ENDING_SECONDS):
-            self._start_lock.release()
+        self._workers.wait_for_ending()
         kept, bodies = self._delivery.give_up()
         if bodies:  # no reason stands in the account with a count of 0
             reason, why = ("shutdown", _UNDELIVERED) if self.flush_on_close else ("closed", _CLOSED)
             self.reporter.dropped(bodies, reason, why)
         return len(bodies), kept
 
-    def _start(self) -> None:
-        """Start the first thread, where there is none."""
-        with self._start_lock:
-            if not self._threads:
-                # Made with the thread: gevent may have replaced both kinds since this dispatcher was made, and
-                # a queue of the old kind would block every greenlet of the process.
-                self._notes = queue.SimpleQueue()
-                self._is_noted = self._may_rest = False
-                self._start_thread()
-
     def _start_spare(self) -> None:
         """Start one more, where every thread is about to have a request under way."""
-        with self._start_lock:
-            if len(self._threads) <= self._delivery.requests < self._delivery.connections:
-                self._start_thread()
+        self._workers.start_spare(lambda count: count <= self._delivery.requests < self._delivery.connections)
 
-    def _start_thread(self) -> None:
-        if sys.is_finalizing():
-            return  # no other thread runs any more: until Python 3.11 to start one would wait for it for ever
-        thread = threading.Thread(target=self._run, name="spotzee_logging", daemon=True)
-        try:
-            self._threads.add(thread)
-            thread.start()
-        except BaseException as error:
-            if thread.ident is None:
-                self._threads.discard(thread)
-            # Python 3.12 starts no thread while the interpreter exits, and a system has its limit. The
-            # events wait; the next one tries again, and a flush delivers them itself.
-            if not isinstance(error, RuntimeError):
-                raise  # of a signal's handler, as Ctrl-C is
-
-    def _run(self) -> None:
-        ident = threading.get_ident()
-        _sender_idents.add(ident)
-        try:
-            # Without the lock: an interrupted start may take a thread for one that never runs, and whoever
-            # interrupts it may hold the lock and wait for this one's deliveries.
-            self._threads.add(threading.current_thread())
-            while self._step_safely():
-                pass
-        finally:
-            _sender_idents.discard(ident)
-            self._replace_thread()
-
-    def _replace_thread(self) -> None:
-        """Where a hook has ended this thread (SystemExit passes both walls), another goes on."""
-        with self._start_lock:
-            if threading.current_thread() not in self._threads:
-                return
-            self._threads.discard(threading.current_thread())
-            self._is_held = False
-            if len(self.buffer):
-                self._start()
-                self.wake()
+    def _go_on(self) -> None:
+        """In the place of a thread that was lost."""
+        self._is_held = False
+        if len(self.buffer):
+            self._workers.start()
+            self._workers.wake()
 
     def _run_here(self, position: int, deadline: float) -> None:
         """Deliver on the calling thread, where no other can be started, until the deadline."""
-        ident = threading.get_ident()
-        _sender_idents.add(ident)
-        try:
+        with senders.sending():
             while not self._delivery.is_settled(position) and self._clock() < deadline:
                 if self._delivery.has_yet_to_look:
                     # Not as a step, which would wait for more, as the thread that this one is not.
@@ -335,8 +231,6 @@ class Dispatcher:
                 if delay is None or self._clock() + delay > deadline:
                     return
                 self._step_safely(lambda: max(0.001, deadline - self._clock()))
-        finally:
-            _sender_idents.discard(ident)
 
     def _step_safely(self, most_seconds: Callable[[], float | None] = no_bound) -> bool:
         """The second of the package's two walls: whatever goes wrong within, the thread goes on.
@@ -354,7 +248,7 @@ class Dispatcher:
             # Here, for what fails may be what tells how long to wait.
             pause = max(_LEAST_PAUSE_SECONDS, self.schedule.held_seconds)
             most = most_seconds()
-            self._wait(pause if most is None else min(pause, most))
+            self._workers.wait(pause if most is None else min(pause, most))
             return True
 
     def _step(self, most_seconds: Callable[[], float | None]) -> bool:
@@ -365,10 +259,10 @@ class Dispatcher:
         self._is_held = False  # another thread may have found it so, before this one's request got through
         delay = self._delivery.delay_seconds()
         if delay is None:
-            if self._wait(0.0 if self._may_rest and not lifecycle.process_exit.has_begun else IDLE_SECONDS):
+            if self._workers.wait(0.0 if self._workers.may_rest else IDLE_SECONDS):
                 return True
             self._delivery.tend(is_idle=True)  # before nobody does any more
-            return not self._may_end()
+            return not self._workers.may_end(self._close_as_last)
         # Where all that is pending waits by itself, what comes is due before it.
         self._is_idle = not (self.buffer.has_sealed or self.buffer.unsealed)
         if delay > 0:
@@ -385,7 +279,7 @@ class Dispatcher:
             if self._delivery.held_seconds <= 0:
                 return  # another thread's request has ended it just now: look again
             seconds = min(seconds, held_seconds)
-        self._wait(seconds)
+        self._workers.wait(seconds)
         self._is_held = False
 
     def _deliver_next(self, most_seconds: Callable[[], float | None]) -> None:
@@ -401,56 +295,14 @@ class Dispatcher:
             return
         self._delivery.carry_out(request, most_seconds, self._start_spare)
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait for a note; whether one came."""
-        try:
-            self._notes.get(timeout=min(seconds, threading.TIMEOUT_MAX))
-        except queue.Empty:
+    def _close_as_last(self) -> bool:
+        """Close what is open, as the last thread, to which nothing came; whether it may end."""
+        self._delivery.close()
+        # One with a spool stays while its handler does: it takes over from processes that die, and what an
+        # operator has tried again.
+        if len(self.buffer) or (self.buffer.place and not self.is_forgotten):
             return False
-        self._is_noted = False
-        return True
-
-    def _may_end(self) -> bool:
-        """Whether this thread, to which nothing came, is needed no more."""
-        with self._start_lock:
-            if lifecycle.process_exit.has_begun:
-                return False
-            # First the thread is gone, then the buffer is asked: an event that is put meanwhile is either
-            # seen here, or its caller finds no thread and waits for this lock to start one.
-            self._threads.discard(threading.current_thread())
-            if self._threads:
-                return True
-            self._delivery.close()
-            # One with a spool stays while its handler does: it takes over from processes that die, and what an
-            # operator has tried again.
-            if len(self.buffer) == 0 and (self.is_forgotten or not self.buffer.place):
-                self._leave_if_forgotten()
-                return True
-            self._may_rest = False  # it stays: else it would look for more without a pause
-            self._threads.add(threading.current_thread())
-            return False
-
-    def _leave_if_forgotten(self) -> None:
-        """Free the spool's files where no event comes any more."""
-        if self.is_forgotten:
+        if self.is_forgotten:  # no event comes any more
             self.buffer.close()
             lifecycle.let_go(self)
-
-
-def _is_ours(buffer: Buffer) -> bool:
-    return type(buffer).__module__.startswith("spotzee_logging.")
-
-
-def _put_safely(buffer: Buffer, reporter: Reporter) -> Callable[..., Sequence[Body]]:
-    """The `put` of a buffer of the program's own: an event that it raises for is dropped, counted and told of."""
-
-    def put(body: Body, key: str, *, wait_seconds: float = 0.0) -> Sequence[Body]:
-        waiting_put = functools.partial(buffer.put, wait_seconds=wait_seconds)
-        dropped, failure = attempt(waiting_put if wait_seconds else buffer.put, body, key)
-        if failure is None:
-            return dropped or ()
-        why = f"put of {type(buffer).__name__} raised {type(failure).__name__}. Mend it, or leave buffer out"
-        reporter.not_held(body, "buffer_error", why)
-        return ()
-
-    return put
+        return True

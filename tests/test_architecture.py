@@ -23,7 +23,7 @@ LINES = [
     ["handler"],
     ["assembly"],
     ["dispatcher"],
-    ["delivery"],
+    ["delivery", "admission", "workers"],
     ["settlement"],
     ["client", "parking"],
     ["schedule", "responses", "pace"],
