@@ -183,6 +183,18 @@ class ApiClient:
         ) as response:
             return str(response.headers.get("Date", ""))
 
+    def proxy_url(self) -> str:
+        """The proxy that batches go through, as requests finds it; "" where there is none. Never raises."""
+        session, _ = self._session_or_trouble()
+        return (attempt(self._proxy_of, session)[0] if session else None) or ""
+
+    def _proxy_of(self, session: requests.Session) -> str | None:
+        from requests.utils import select_proxy  # noqa: PLC0415  see ApiClient
+
+        return select_proxy(
+            self._url, session.merge_environment_settings(self._url, {}, None, None, None)["proxies"]
+        )
+
     def close(self) -> None:
         """Close the connections; the next batch opens one again. A session that was given stays open."""
         with self._lock:

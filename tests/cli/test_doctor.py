@@ -452,6 +452,38 @@ def test_a_proxy_that_is_down(doctor):
     assert "hidden" not in done.stdout
 
 
+@pytest.mark.parametrize("proxy", ["http://user:hidden@proxy.example.com:port", "http://user:hidden@[proxy"])
+def test_a_proxy_that_is_no_url(doctor, proxy):
+    """A mistyped proxy is found for what it is, and its password is not shown."""
+    done = doctor(SPOTZEE_BASE_URL="https://example.com/api/client", HTTPS_PROXY=proxy)
+
+    assert "no URL" in words_of(done, "address")
+    assert "HTTPS_PROXY" in words_of(done, "address")
+    assert "HTTPS_PROXY" in words_of(done, "connection")
+    assert "hidden" not in done.stdout
+
+
+SESSION = """
+import logging, requests
+from spotzee_logging import SpotzeeHandler
+
+session = requests.Session()
+session.proxies["https"] = "http://user:hidden@127.0.0.1:9"
+logging.getLogger().addHandler(SpotzeeHandler(session=session))
+logger = logging.getLogger("shop")
+logger.info("seen", extra={"spotzee_event": "seen", "external_id": "cust_001"})
+"""
+
+
+def test_the_proxy_of_a_session_of_the_programs(doctor):
+    """A session that was set may have a proxy of its own: that is the one shown, and looked for."""
+    done = doctor(SESSION, SPOTZEE_BASE_URL="https://example.com/api/client")
+
+    assert done.facts["proxy"][1].startswith("http://127.0.0.1:9 ")
+    assert "127.0.0.1 is 127.0.0.1" in done.facts["address"]
+    assert "hidden" not in done.stdout
+
+
 @contextlib.contextmanager
 def server_whose_clock_is_off(seconds):
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,11 +51,16 @@ class Examined:
         """The server's `Date`, and what stood in the way of an answer."""
         if self.settings is None:
             return "", "the settings are wrong"
-        client = ApiClient(self.settings)
-        try:
+        with contextlib.closing(ApiClient(self.settings)) as client:
             return client.ask_the_time()
-        finally:
-            client.close()
+
+    @cached_property
+    def proxy_url(self) -> str:
+        """The proxy that requests go through; "" where there is none."""
+        if self.settings is None:
+            return ""
+        with contextlib.closing(ApiClient(self.settings)) as client:
+            return client.proxy_url()
 
 
 class Check(NamedTuple):

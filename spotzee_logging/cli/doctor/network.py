@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -17,8 +16,6 @@ from spotzee_logging.buffers.base import seal
 from spotzee_logging.cli.doctor.findings import Examined, Finding
 from spotzee_logging.client import ApiClient
 from spotzee_logging.encoding import encode_event
-from spotzee_logging.setting_kinds import is_loopback
-from spotzee_logging.settings import Settings
 
 MOST_SKEW_SECONDS: Final = 30.0
 """A clock that differs more gives events wrong times."""
@@ -34,6 +31,7 @@ TROUBLES: Final[Sequence[tuple[str, str]]] = (
     ("SSL", "Name your network's certificates in REQUESTS_CA_BUNDLE, or see the host in base_url."),
     ("Proxy", "See HTTPS_PROXY and NO_PROXY, or give the setting session proxies of its own."),
     ("NameResolution", "See the host in base_url and this machine's DNS."),
+    ("InvalidURL", "See HTTPS_PROXY: what it names is no URL."),
     ("Timeout", "A firewall may drop what goes there: let this machine reach it, or set HTTPS_PROXY."),
     ("Refused", "Nobody listens there: see base_url, or start the sandbox."),
     ("session", "The setting session must give a requests.Session."),
@@ -48,12 +46,17 @@ def address(examined: Examined) -> Iterator[Finding]:
         return
     url = examined.settings.base_url
     yield Finding(f"events go to {url}/events")
-    proxy_url = _proxy(examined.settings)
-    host, port = _host_and_port(proxy_url or url)
+    try:
+        host, port = _host_and_port(examined.proxy_url or url)
+    except ValueError:
+        yield Finding(
+            "the proxy's address is no URL", "Set HTTPS_PROXY right, as in http://proxy.example.com:3128."
+        )
+        return
     try:
         found = sorted({str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
     except (OSError, UnicodeError) as error:
-        whose = "the proxy's name " if proxy_url else ""
+        whose = "the proxy's name " if examined.proxy_url else ""
         yield Finding(
             f"{whose}{host} is not found: {error}", "See base_url, the proxy and this machine's DNS."
         )
@@ -66,13 +69,13 @@ def proxy(examined: Examined) -> Iterator[Finding]:
     settings = examined.settings
     if settings is None:
         return
+    source = "from the environment"
     if settings.session is not None:
         yield Finding("the setting session decides on proxies and certificates")
-    else:
-        proxy_url = _proxy(settings)
-        is_local = settings.base_url.startswith("http://")
-        none = "none on this machine, where plain http stays" if is_local else "none"
-        yield Finding(f"{_without_user(proxy_url)} (from the environment)" if proxy_url else none)
+        source = "by the session, or from the environment"
+    is_local = settings.base_url.startswith("http://")
+    none = "none on this machine, where plain http stays" if is_local and settings.session is None else "none"
+    yield Finding(f"{_without_user(examined.proxy_url)} ({source})" if examined.proxy_url else none)
 
 
 def connection(examined: Examined) -> Iterator[Finding]:
@@ -139,17 +142,8 @@ def key(examined: Examined) -> Iterator[Finding]:
     )
 
 
-def _proxy(settings: Settings) -> str:
-    """As the client looks it up: by scheme, else `all`, unless the host is left out; for plain http on this machine."""
-    parts = urlsplit(settings.base_url)
-    if settings.session is not None or urllib.request.proxy_bypass(parts.hostname or ""):
-        return ""
-    proxies = urllib.request.getproxies()
-    found = proxies.get(parts.scheme) or proxies.get("all") or ""
-    return "" if parts.scheme == "http" and not is_loopback(_host_and_port(found)[0]) else found
-
-
 def _host_and_port(url: str) -> tuple[str, int]:
+    """Raises ValueError where it is no URL."""
     parts = urlsplit(url if "//" in url else f"//{url}")
     return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
 
