@@ -49,10 +49,12 @@ class Diagnostics:
             self._said_at[kind] = now
             return True
 
-    def say(self, kind: str, level: int, message: str) -> None:
-        """Say `message`, unless a line of its kind was said within the last minute."""
-        if self.is_due(kind):
+    def say(self, kind: str, level: int, message: str) -> bool:
+        """Say `message`, unless a line of its kind was said within the last minute; whether it was said."""
+        is_due = self.is_due(kind)
+        if is_due:
             self.say_now(kind, level, message)
+        return is_due
 
     def say_now(self, kind: str, level: int, message: str) -> None:
         """Say a line that `is_due` has let pass."""

@@ -46,10 +46,14 @@ class Reporter:
         self._tell(event, error)
         self.diagnostics.say(reason, logging.WARNING, str(error))
 
-    def paused(self, error: DeliveryPaused, meanwhile: str) -> None:
-        """Delivery has paused: said loudly, with what goes on meanwhile, and told, once a pause."""
+    def paused(self, error: DeliveryPaused) -> None:
+        """Delivery has paused: told once a pause."""
         self._tell(None, error)
-        self.diagnostics.say("paused", logging.ERROR, f"{error} {meanwhile}.")
+
+    def say_paused(self, error: DeliveryPaused, meanwhile: str) -> bool:
+        """Say it loudly, with what goes on meanwhile; whether it was said, as it is once a reason and minute."""
+        kind = f"paused, {self._counted_under(error.reason or '')}"
+        return self.diagnostics.say(kind, logging.ERROR, f"{error} {meanwhile}.")
 
     def rejected(self, bodies: Sequence[bytes], reason: str, why: str, request_id: str | None) -> None:
         """Pending events were refused for good by the server, whose words `why` are."""

@@ -72,6 +72,7 @@ class Settlement:
     def expect_success(self) -> None:
         """Something was set right: another pause, be it for the same reason, is told of as a new one."""
         self._told_pause: str | None = None
+        self._is_pause_said = False
 
     def is_retry(self, batch: Batch) -> bool:
         """Whether the batch's last request was tried in vain."""
@@ -147,11 +148,18 @@ class Settlement:
         if not is_paused:
             return
         self._reporter.ledger.fail(str(answered.outcome))
+        reason = answered.outcome.reason
         with self._lock:
-            told, self._told_pause = self._told_pause, answered.outcome.reason
-        if told != answered.outcome.reason:
+            is_new = self._told_pause != reason
+            is_to_be_said = is_new or not self._is_pause_said
+            self._told_pause, self._is_pause_said = reason, True
+        error = _paused(answered.outcome)
+        if is_new:
+            self._reporter.paused(error)
+        if is_to_be_said:
             meanwhile = f"{_how_many_wait(len(self._buffer))}, and it is tried once a minute"
-            self._reporter.paused(_paused(answered.outcome), meanwhile)
+            # Not where such a line stands a moment before: then with a later try.
+            self._is_pause_said = self._reporter.say_paused(error, meanwhile)
 
     def _sift(self, answered: Answered) -> None:
         refused = _indexes(answered)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from conftest import tag
+from spotzee_logging import diagnostics, schedule
 from spotzee_logging.errors import InvalidSettings
 
 
@@ -185,8 +186,15 @@ def test_a_flush_does_not_wait_for_what_the_server_puts_off(sandbox, make_handle
     handler.flushOnClose = False
 
 
-def test_every_new_pause_is_told_of(sandbox, make_handler, make_logger):
-    """A pause is told of once; one for another reason, or after another key was set, is a new one."""
+def said_of_pauses(caplog):
+    return [message[:20] for message in caplog.messages if message.startswith("delivery pauses")]
+
+
+def test_every_new_pause_is_told_of(sandbox, make_handler, make_logger, caplog):
+    """A pause is told of once; one for another reason, or after another key was set, is a new one.
+
+    A line says it once a minute for the same reason, and at once for another, which has another remedy.
+    """
     sandbox.faults([{"status": 401}, {"status": 401}, {"status": 402}])
     told = []
     handler = make_handler("sk_wrong", on_error=lambda event, error: told.append(error.reason))
@@ -197,3 +205,23 @@ def test_every_new_pause_is_told_of(sandbox, make_handler, make_logger):
     assert not handler.flush(10)
 
     assert told == ["authentication_required", "authentication_required", "quota_exceeded"]
+    assert said_of_pauses(caplog) == ["delivery pauses, 401", "delivery pauses, 402"]
+
+
+def test_a_pause_that_could_not_be_said_yet_is_said_with_a_later_try(
+    sandbox, make_handler, make_logger, caplog, monkeypatch
+):
+    """A second key that is wrong too is said, once, as soon as a minute has passed since the line about the first."""
+    monkeypatch.setattr(schedule, "PROBE_SECONDS", 0.05)
+    sandbox.faults([{"status": 401, "times": 1000}])
+    handler = make_handler("sk_wrong")
+    log(make_logger(handler), 1)
+    assert not handler.flush(10)
+    handler.api_key = "sk_wrong_too"
+    assert sandbox.wait_for_requests(5, timeout_seconds=20)
+    assert len(said_of_pauses(caplog)) == 1
+
+    monkeypatch.setattr(diagnostics, "INTERVAL_SECONDS", 0.0)  # as if the minute had passed
+    assert sandbox.wait_for_requests(len(posts(sandbox)) + 5, timeout_seconds=20)
+
+    assert len(said_of_pauses(caplog)) == 2
