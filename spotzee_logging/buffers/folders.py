@@ -21,6 +21,13 @@ def make_folder(folder: str, *, is_synced: bool) -> None:
         sync_folder(parent)
 
 
+def nearest_folder(folder: str) -> str:
+    """The folder itself, or the nearest above it that is there."""
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
 def sync_folder(folder: str) -> None:
     """Have the disk know which files a folder has. Raises OSError."""
     if os.name != "posix":

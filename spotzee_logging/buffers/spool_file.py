@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from spotzee_logging.buffers.base import new_key
-from spotzee_logging.buffers.folders import make_folder
+from spotzee_logging.buffers.folders import make_folder, nearest_folder
 from spotzee_logging.buffers.spool_schema import (
     APPLICATION_ID,
     HEADER_BYTES,
@@ -65,9 +65,7 @@ class SpoolFile:
             with _translated(self.path):
                 if not _is_spool(self.path):
                     self._create()
-                if not os.access(self.path, os.W_OK):
-                    message = f"the spool {self.path} may not be written to: see its permissions"
-                    raise SpoolError(message, path=self.path)
+                _check_writable(self.path)
                 self._busy_seconds = max(self._patience_seconds, _HURRIED_SECONDS)
                 connection = _connect(self.path, self._busy_seconds, is_power_safe=self._is_power_safe)
                 try:
@@ -78,6 +76,16 @@ class SpoolFile:
                     raise
                 self._connection = connection
         return self._connection
+
+    def examine(self) -> bool:
+        """Whether there is a spool, which is not opened, made or changed.
+
+        Raises `SpoolError` where it surely could not be.
+        """
+        with _translated(self.path):
+            is_there = _is_spool(self.path)
+            _check_writable(self.path if is_there else nearest_folder(os.path.dirname(self.path)))
+            return is_there
 
     def _create(self) -> None:
         """Make it beside its place, then put it there whole: another process may do the same."""
@@ -209,6 +217,11 @@ def _is_spool(path: str) -> bool:
             raise no_database(path) from error
         # While it grows its header is ahead of it: the connection that takes locks will tell.
     return True
+
+
+def _check_writable(path: str) -> None:
+    if not os.access(path, os.W_OK):
+        raise SpoolError(f"the spool {path} may not be written to: see its permissions", path=path)
 
 
 def _number(connection: Connection, pragma: str) -> int:

@@ -463,6 +463,46 @@ def test_a_proxy_that_is_no_url(doctor, proxy):
     assert "hidden" not in done.stdout
 
 
+SPOOLED = """
+import logging
+from spotzee_logging import SpotzeeHandler
+
+logging.basicConfig(level=logging.INFO, handlers=[SpotzeeHandler(spool="events.db")])
+logging.getLogger("shop").info("loaded", extra={"spotzee_event": "loaded", "external_id": "cust_001"})
+"""
+
+
+def test_a_programs_spool_is_left_alone(doctor, sandbox, run_python, tmp_path):
+    """What a program logs while it is loaded is kept nowhere, and what its spool holds stays there."""
+    made = doctor(SPOOLED)
+
+    assert made.wrong == {}
+    assert "is not there yet" in made.facts["spool"][0]
+    assert list(tmp_path.glob("events.db*")) == []
+
+    # Ends without delivering anything: its event stays in the spool.
+    run_python(SPOOLED + "import os; os._exit(0)", SPOTZEE_BASE_URL=refused_url())
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("events.db*")}
+    again = doctor(SPOOLED)
+
+    assert again.wrong == {}
+    assert again.facts["spool"] == [f"{tmp_path / 'events.db'} is a spool"]
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("events.db*")} == before
+    assert sandbox.events() == []
+
+
+def test_a_spool_that_cannot_be(doctor, tmp_path):
+    """A spool that no program could start with is found by its setting alone."""
+    (tmp_path / "notes.txt").write_text("no database")
+
+    foreign = doctor(SPOTZEE_SPOOL=str(tmp_path / "notes.txt"))
+    beneath = doctor(SPOTZEE_SPOOL=str(tmp_path / "notes.txt" / "events.db"))
+
+    assert "no spool" in words_of(foreign, "spool")
+    assert "Not a directory" in words_of(beneath, "spool")
+    assert (tmp_path / "notes.txt").read_text() == "no database"
+
+
 SESSION = """
 import logging, requests
 from spotzee_logging import SpotzeeHandler

@@ -13,6 +13,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("extras", "the extras that are installed", surroundings.extras),
     Check("settings", "each setting, and where it came from", surroundings.settings),
     Check("variables", "variables that begin with SPOTZEE_", surroundings.variables),
+    Check("spool", "the spool's file, which is not opened", surroundings.spool),
     Check("address", "the base URL, and its name in DNS", network.address),
     Check("proxy", "the proxy on the way there", network.proxy),
     Check("connection", "an answer, and TLS", network.connection),

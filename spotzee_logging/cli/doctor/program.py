@@ -15,7 +15,10 @@ from importlib.metadata import packages_distributions
 from pathlib import PurePath
 from typing import Final
 
+from spotzee_logging import assembly
+from spotzee_logging.buffers.base import Buffer
 from spotzee_logging.cli.doctor.sources import Sources
+from spotzee_logging.dispatcher import Dispatcher
 from spotzee_logging.errors import SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.foreign import attempt
@@ -40,10 +43,6 @@ def hear(_: Event | None, error: SpotzeeError) -> None:
         _heard.append(str(error))
 
 
-_PLACE: Final = "spotzee_logging.cli.doctor.program"
-_MEANWHILE: Final = {"SPOTZEE_SESSION": f"{_PLACE}:no_session", "SPOTZEE_ON_ERROR": f"{_PLACE}:hear"}
-
-
 @dataclass
 class Program:
     """A loaded program.
@@ -63,13 +62,9 @@ class Program:
 
     @staticmethod
     def settings_of(handler: SpotzeeHandler) -> Settings:
-        """A handler's settings, without what stood in for others while the program was loaded."""
+        """A handler's settings."""
         settings: Settings = handler._settings  # noqa: SLF001  the handler shows them to nobody else
-        return replace(
-            settings,
-            session=None if settings.session is no_session else settings.session,
-            on_error=None if settings.on_error is hear else settings.on_error,
-        )
+        return settings
 
 
 def load(names: Sequence[str], django_settings: str | None) -> Program:
@@ -175,17 +170,18 @@ def _in_its_folder() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_sending() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _MEANWHILE}
-    for name, place in _MEANWHILE.items():
-        if not before[name]:
-            os.environ[name] = place
+    """Handlers that are made meanwhile have no way to the server, and no spool that would keep what they hold."""
+    dispatcher_for = assembly.dispatcher_for
+
+    def harmless_dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
+        meanwhile = replace(settings, session=no_session, on_error=hear, spool=None)
+        return dispatcher_for(meanwhile, buffer)
+
+    assembly.dispatcher_for = harmless_dispatcher_for
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        assembly.dispatcher_for = dispatcher_for
 
 
 @contextlib.contextmanager

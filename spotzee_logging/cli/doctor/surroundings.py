@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from spotzee_logging.buffers.spool_store import SpoolStore
 from spotzee_logging.cli.doctor.findings import Examined, Finding
-from spotzee_logging.errors import InvalidSettings, did_you_mean
+from spotzee_logging.errors import InvalidSettings, SpoolError, did_you_mean
 from spotzee_logging.settings import Settings
 from spotzee_logging.version import __version__
 
@@ -107,3 +109,18 @@ def variables(examined: Examined) -> Iterator[Finding]:
             yield Finding(
                 f"{name} sets nothing", f"{asked} Each setting's variable is SPOTZEE_ and its name.".strip()
             )
+
+
+def spool(examined: Examined) -> Iterator[Finding]:
+    """Whether the spool can be used. It is not opened: whoever opens one takes over what is left there."""
+    found = examined.settings
+    if found is None or found.spool is None:
+        return
+    path = os.path.abspath(found.spool)  # noqa: PTH100  as the buffer has it
+    try:
+        is_there = SpoolStore(path, may_create=False).examine()
+    except SpoolError as error:
+        problem, _, remedy = str(error).partition(". ")
+        yield Finding(problem, remedy or "Give another path in spool, or leave it out.")
+        return
+    yield Finding(f"{path} is a spool" if is_there else f"{path} is not there yet, and can be made")
