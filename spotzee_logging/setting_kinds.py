@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import Any, Final, NamedTuple, NoReturn
 
 from spotzee_logging import late
@@ -108,10 +109,11 @@ def _valid_choice(name: str, row: Row, value: Any) -> str:
 
 
 def _valid_date(name: str, _: Row, value: Any) -> str:
-    date = value.strip() if isinstance(value, str) else ""  # a header must not begin with white space
-    if _DATE.fullmatch(date) is None:
+    text = value.strip() if isinstance(value, str) else ""  # a header must not begin with white space
+    # The form too: from Python 3.11 on `fromisoformat` takes others.
+    if _DATE.fullmatch(text) is None or attempt(date.fromisoformat, text)[0] is None:
         refuse(name, "is no ISO date, and the API would refuse every event", 'Give it as in "2026-04-28".')
-    return date
+    return text
 
 
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

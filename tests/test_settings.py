@@ -266,6 +266,7 @@ def test_settings_by_themselves_are_what_a_handler_would_have(monkeypatch):
             "api_version is no ISO date, and the API would refuse every event.",
         ),
         ("api_version", "２０２６", "api_version is no ISO date, and the API would refuse every event."),
+        ("api_version", "2026-28-04", "api_version is no ISO date, and the API would refuse every event."),
         ("api_version", "latest", "api_version is no ISO date, and the API would refuse every event."),
         ("api_version", 20260428, "api_version is no ISO date, and the API would refuse every event."),
     ],

@@ -15,6 +15,7 @@ try:
 except ImportError as error:
     raise MissingLibrary("spotzee_logging.contrib.flask", "flask") from error
 
+_EXTENSION: Final = "spotzee_logging"
 _WHO: Final = "_spotzee_contact"
 _OUTER: Final = "_spotzee_contact_before"
 
@@ -26,12 +27,16 @@ def bind_contacts(app: Flask, identify: Callable[[Request], ContactFields | None
         asked with the first event that needs to know, while the request is there: `g` and `session` can be read.
 
     Call it before other functions are registered that log events before a request. Where `identify` fails, events
-    have no contact, and a line a minute says so.
+    have no contact, and a line a minute says so. A second call for the same application replaces the first.
     """
+    is_bound = _EXTENSION in app.extensions
+    app.extensions[_EXTENSION] = identify
+    if is_bound:
+        return  # bound twice, the request's own contact would be taken for who acts around it, and act after it
 
     def begin() -> None:
         current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  what a proxy has for it
-        setattr(g, _WHO, LazyContact(functools.partial(found_by, identify, current)))
+        setattr(g, _WHO, LazyContact(functools.partial(found_by, app.extensions[_EXTENSION], current)))
         resume(app)
 
     def resume(_: Flask, **__: Any) -> None:

@@ -463,6 +463,15 @@ def test_a_proxy_that_is_no_url(doctor, proxy):
     assert "hidden" not in done.stdout
 
 
+def test_a_basic_config_that_does_nothing(doctor):
+    """Where the root logger has handlers already, the remedy is not the call that does nothing there."""
+    done = doctor(f"import logging; logging.getLogger().addHandler(logging.NullHandler())\n{GOOD}")
+
+    assert "there is no SpotzeeHandler" in words_of(done, "logging")
+    assert "logging.getLogger().addHandler(SpotzeeHandler())" in words_of(done, "logging")
+    assert "basicConfig does nothing" in words_of(done, "logging")
+
+
 SPOOLED = """
 import logging
 from spotzee_logging import SpotzeeHandler

@@ -66,6 +66,17 @@ def test_a_request_acts_for_its_contact(spotzee_events, make_app):
     assert get_contact().external_id is None
 
 
+def test_a_second_call_replaces_the_first(spotzee_events, make_app):
+    """Where a factory and an extension both bind, the later function is asked, and nobody is bound after a request."""
+    app = make_app(lambda request: {"external_id": "cust_of_the_first"})
+    bind_contacts(app, header)
+
+    app.test_client().get("/", headers={"Customer": "cust_001"})
+
+    spotzee_events.assert_tracked("asked", external_id="cust_001")
+    assert get_contact().external_id is None
+
+
 def test_it_sees_session_and_g(spotzee_events, make_app):
     """The function is asked within the request, after what other functions found before it."""
     app = make_app(lambda request: {"external_id": flask.g.user, "anonymous_id": flask.session["visitor"]})

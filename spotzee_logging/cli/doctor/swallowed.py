@@ -43,15 +43,24 @@ def handlers(examined: Examined) -> Iterator[Finding]:
     if routes is None or not routes.doors:
         if loaded.failure:
             return
-        yield Finding(
-            "no SpotzeeHandler is on any logger" if loaded.handlers else "there is no SpotzeeHandler",
-            "Add one, as in logging.basicConfig(handlers=[SpotzeeHandler()]), or --import what does. In dictConfig, "
-            "and so in Django's LOGGING, name it among the handlers of the root logger too.",
-        )
+        yield _finding_of_none(loaded)
         return
     for door in routes.doors:
         on = [logger for logger in all_loggers() if door in logger.handlers]
         yield Finding(f"{type(door).__name__} on logger {names(on)}")
+
+
+def _finding_of_none(loaded: Program) -> Finding:
+    add = "Add one, as in logging.basicConfig(handlers=[SpotzeeHandler()]), or --import what does."
+    if logging.root.handlers:
+        add = (
+            "Add one, as in logging.getLogger().addHandler(SpotzeeHandler()), or --import what does. (The root logger "
+            "has handlers already, and there logging.basicConfig does nothing.)"
+        )
+    return Finding(
+        "no SpotzeeHandler is on any logger" if loaded.handlers else "there is no SpotzeeHandler",
+        f"{add} In dictConfig, and so in Django's LOGGING, name it among the handlers of the root logger too.",
+    )
 
 
 def levels(examined: Examined) -> Iterator[Finding]:
