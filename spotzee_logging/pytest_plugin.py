@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TrackedEvents", "assert_not_tracked", "assert_tracked"]
 
+# A handler that is made in a test would deliver what real processes have left there: to the sandbox, and it were gone.
+_SPOOL: Final = "SPOTZEE_SPOOL"
+
 _of_this_test: Final[list[TrackedEvents]] = []
 
 
@@ -33,6 +36,7 @@ def spotzee_events(request: pytest.FixtureRequest) -> Iterator[TrackedEvents]:
     Tagged records and decorated calls are seen in all threads and tasks of this process, whatever levels,
     disabled loggers, `propagate` and configuration say. Nothing is sent, but to `spotzee_sandbox` where the test
     has that too. An invalid event raises `InvalidEvent` at its call. Who is acting is as before when the test ends.
+    While the test runs, `SPOTZEE_SPOOL` is not set: what waits there is no test's.
     """
     # Here: whoever runs other tests pays nothing for it.
     from spotzee_logging.testing.capture import Capture  # noqa: PLC0415
@@ -46,6 +50,7 @@ def spotzee_events(request: pytest.FixtureRequest) -> Iterator[TrackedEvents]:
     acting = get_contact()
     _of_this_test.append(events)
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(_SPOOL, raising=False)
         Capture(events, may_send).install(patch.setattr)
         yield events
     _of_this_test.remove(events)
@@ -59,6 +64,7 @@ def spotzee_sandbox() -> Iterator[Sandbox]:
 
     While the test runs, `SPOTZEE_BASE_URL` and `SPOTZEE_API_KEY` name it: handlers that are made without these
     settings send to it, those of processes that the test starts too, and also where `SPOTZEE_DISABLED` is set.
+    `SPOTZEE_SPOOL` is not: what waits there would be sent to it, and be gone.
     """
     from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  a web server, which few tests need
 
@@ -66,6 +72,7 @@ def spotzee_sandbox() -> Iterator[Sandbox]:
         patch.setenv("SPOTZEE_BASE_URL", sandbox.url)
         patch.setenv("SPOTZEE_API_KEY", "sk_test")
         patch.delenv("SPOTZEE_DISABLED", raising=False)
+        patch.delenv(_SPOOL, raising=False)
         yield sandbox
 
 

@@ -1,6 +1,7 @@
 """The pytest plugin: what a user's test sees of the code it runs, whatever that code does to logging."""
 
 import asyncio
+import contextlib
 import decimal
 import logging
 import logging.config
@@ -14,6 +15,7 @@ import unittest.mock
 import pytest
 
 from spotzee_logging import Event, SpotzeeHandler, arg, contact, track
+from spotzee_logging.buffers.survey import SpoolSurvey
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.pytest_plugin import assert_not_tracked, assert_tracked
 
@@ -365,6 +367,47 @@ def test_a_machine_that_must_send_nothing_runs_all_tests(pytester, monkeypatch):
     pytester.makepyfile(DISABLED)
 
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
+
+
+SPOOLED = """
+import logging, os
+from spotzee_logging import SpotzeeHandler
+
+def test_events(spotzee_events):
+    assert SpotzeeHandler().flush(10)
+
+def test_end_to_end(spotzee_sandbox, make_spotzee_handler):
+    assert make_spotzee_handler().flush(10)
+    assert SpotzeeHandler().flush(10)
+    assert spotzee_sandbox.events() == []
+
+def test_after():
+    assert os.environ["SPOTZEE_SPOOL"].endswith("events.db")
+"""
+
+
+LEFT_BEHIND = """
+import logging, os, sys
+from spotzee_logging import SpotzeeHandler
+
+handler = SpotzeeHandler("sk_test", spool=sys.argv[1], base_url="http://127.0.0.1:9")
+handler.handle(logging.makeLogRecord({"spotzee_event": "order_placed", "external_id": "cust_001"}))
+os._exit(0)
+"""
+
+
+def test_what_waits_in_a_real_spool_is_no_tests(pytester, monkeypatch, spotzee_sandbox, run_python, tmp_path):
+    """Events that a real process left in the spool that the environment names are neither sent nor gone."""
+    path = str(tmp_path / "events.db")
+    run_python(LEFT_BEHIND, path)
+    monkeypatch.setenv("SPOTZEE_SPOOL", path)
+    pytester.makepyfile(SPOOLED)
+
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
+
+    assert spotzee_sandbox.events() == []
+    with contextlib.closing(SpoolSurvey(path)) as spool:
+        assert len(list(spool.pending())) == 1
 
 
 @pytest.mark.usefixtures("spotzee_events")
