@@ -169,8 +169,8 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
         or inside a contact that has one, it links the two for good, as a login should.
     :param user: profile fields applied with each event (see `UserFields`).
 
-    It holds for this task or thread and what they start, as context variables do. Inside another
-    contact the two merge field by field, unless this one names another `external_id`: then it starts
+    It holds for this thread or asyncio task, and for tasks that are created in it, as context variables do; another
+    thread begins with nobody, but for `asyncio.to_thread`. Inside another contact the two merge field by field, unless this one names another `external_id`: then it starts
     afresh. As a decorator it takes plain and `async` functions; a generator would leave it bound
     between its steps, and a class would become a function, so decorating one raises `TypeError`. Nothing
     else here raises: what breaks a rule of the API is said of the event that takes it.
@@ -207,7 +207,7 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
             name = getattr(function, "__qualname__", repr(function))  # a partial has none
             raise TypeError(
                 f"contact(...) cannot decorate the generator {name}: "
-                "put `with contact(...):` around what it logs, inside it."
+                "inside it put `with contact(...):` around the lines that log, and around no yield."
             )
 
         @functools.wraps(function)
