@@ -170,10 +170,10 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
     :param user: profile fields applied with each event (see `UserFields`).
 
     It holds for this thread or asyncio task, and for tasks that are created in it, as context variables do; another
-    thread begins with nobody, but for `asyncio.to_thread`. Inside another contact the two merge field by field, unless this one names another `external_id`: then it starts
-    afresh. As a decorator it takes plain and `async` functions; a generator would leave it bound
-    between its steps, and a class would become a function, so decorating one raises `TypeError`. Nothing
-    else here raises: what breaks a rule of the API is said of the event that takes it.
+    thread begins with nobody, but for `asyncio.to_thread`. Inside another contact the two merge field by field,
+    unless this one names another `external_id`: then it starts afresh. As a decorator it takes plain and `async`
+    functions; a generator would leave it bound between its steps, and a class would become a function, so decorating
+    one raises `TypeError`. Nothing else here raises: what breaks a rule of the API is said of the event that takes it.
 
     >>> with contact(anonymous_id="anon-2c8a3e"), contact(external_id="cust_001"):
     ...     get_contact()

@@ -134,10 +134,16 @@ def _valid_level(name: str, _: Row, value: Any) -> int:
 
 
 def _valid_callable(name: str, _: Row, value: Any) -> Any:
+    found = function_of(name, value)
+    _refuse_async(name, found)
+    return found
+
+
+def function_of(name: str, value: Any) -> Any:
+    """What can be called: `value` itself, or what it names as text. Raises `InvalidSettings` under this name."""
     found = _resolved(name, value, _CALLABLE_REMEDY)
     if not callable(found):
         refuse(name, _not_it(value, found, "callable"), _CALLABLE_REMEDY)
-    _refuse_async(name, found)
     return found
 
 

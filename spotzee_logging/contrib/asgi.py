@@ -15,6 +15,7 @@ from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, f
 from spotzee_logging.contrib.serverless import flushing
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.foreign import attempt_async, is_async
+from spotzee_logging.setting_kinds import function_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -41,12 +42,13 @@ class ContactMiddleware:
         plain function is asked with the first event that needs to know, so that it sees what the application's
         own middleware has put into the scope; a coroutine function is awaited before the application.
 
-    Where `identify` fails, events have no contact, and a line a minute says so. Raises what the application does.
+    Where `identify` fails, events have no contact, and a line a minute says so. Raises `InvalidSettings` where it is no
+    function, and at a call what the application does.
     """
 
     def __init__(self, app: Application, identify: Identify) -> None:
         self._app = app
-        self._identify = identify
+        self._identify: Identify = function_of("identify", identify)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the application's life."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from spotzee_logging import lifecycle
 from spotzee_logging.contact import NOBODY, Contact, as_dict, get_contact, replace_contact
-from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
+from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by, plain_function
 from spotzee_logging.errors import MissingLibrary
 from spotzee_logging.event import TooLarge
 from spotzee_logging.logger_tree import sends_events
@@ -44,7 +44,10 @@ def carry_contacts(identify: Identify | None = None) -> None:
     Workers of pools that are threads deliver what is pending when they are shut down; children of the prefork pool
     do so without it. Where a worker takes handlers off the root logger, or off `celery.task`, those that send
     events are put back; `celery.task`, on whose way the loggers of `get_task_logger` are, gets the root logger's too.
+    Raises `InvalidSettings` where `identify` cannot be called, or only awaited.
     """
+    if identify is not None:
+        identify = plain_function(identify)
 
     def begin(task: Any, args: Any, kwargs: Any, **_: Any) -> None:
         who = NOBODY if identify is None else found_by(identify, task, args, kwargs)

@@ -22,12 +22,12 @@ from spotzee_logging.contrib.identify import (
 )
 from spotzee_logging.errors import MissingLibrary
 from spotzee_logging.foreign import attempt_async
+from spotzee_logging.setting_kinds import function_of
 
 try:
     from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
     from django import conf
     from django.utils.decorators import sync_and_async_middleware
-    from django.utils.module_loading import import_string
 except ImportError as error:
     raise MissingLibrary("spotzee_logging.contrib.django", "django") from error
 
@@ -50,11 +50,13 @@ def contact_middleware(get_response: Callable[[Any], Any]) -> Callable[[Any], An
     needs to know, so that a request without events touches no session; where the view is a coroutine function, in
     which the database cannot be asked, before the view.
 
+    Raises `InvalidSettings` where it is neither, when Django makes its middleware.
+
     It may be a coroutine function. What that one says before a view of its kind then holds for the view: an event
     cannot wait, so a login in there is not seen, nor is anybody for an event of asynchronous middleware before it.
     """
-    given = getattr(conf.settings, "SPOTZEE_CONTACT", None) or logged_in_user
-    ways = _Ways(import_string(given) if isinstance(given, str) else given)
+    given = getattr(conf.settings, "SPOTZEE_CONTACT", None)
+    ways = _Ways(logged_in_user if given is None else function_of("SPOTZEE_CONTACT", given))
     if iscoroutinefunction(get_response):
 
         async def around_async(request: Any) -> Any:

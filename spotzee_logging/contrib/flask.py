@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from spotzee_logging.contact import LazyContact, replace_contact
-from spotzee_logging.contrib.identify import ContactFields, found_by
+from spotzee_logging.contrib.identify import ContactFields, found_by, plain_function
 from spotzee_logging.errors import MissingLibrary
 
 try:
@@ -28,9 +28,10 @@ def bind_contacts(app: Flask, identify: Callable[[Request], ContactFields | None
 
     Call it before other functions are registered that log events before a request. Where `identify` fails, events
     have no contact, and a line a minute says so. A second call for the same application replaces the first.
+    Raises `InvalidSettings` where `identify` cannot be called, or only awaited.
     """
     is_bound = _EXTENSION in app.extensions
-    app.extensions[_EXTENSION] = identify
+    app.extensions[_EXTENSION] = plain_function(identify)
     if is_bound:
         return  # bound twice, the request's own contact would be taken for who acts around it, and act after it
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from spotzee_logging import bind_contact, contact, get_contact
 from spotzee_logging.contrib import asgi
 from spotzee_logging.contrib.asgi import ContactMiddleware
+from spotzee_logging.errors import InvalidSettings
 
 
 def named(scope):
@@ -45,6 +46,13 @@ async def get(app, **headers):
 def ask(view, identify, *middleware, **headers):
     """The text that a request for the view gets."""
     return asyncio.run(get(app_of(view, identify, *middleware), **headers))
+
+
+@pytest.mark.parametrize("identify", [None, {"external_id": "cust_001"}, "nowhere:contact_of"])
+def test_what_is_no_function_is_refused_when_it_is_given(identify):
+    """A slip is told where the application is made, and not with the first event."""
+    with pytest.raises(InvalidSettings, match="identify"):
+        ContactMiddleware(lambda scope, receive, send: None, identify)
 
 
 @pytest.mark.parametrize("identify", [named, named_async, NamedAsync()], ids=["plain", "async", "object"])

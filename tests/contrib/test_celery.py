@@ -9,6 +9,7 @@ from celery.contrib.testing.worker import start_worker
 
 from spotzee_logging import contact, get_contact
 from spotzee_logging.contrib.celery import HEADER, carry_contacts
+from spotzee_logging.errors import InvalidSettings
 
 UID = "spotzee_logging.contrib.celery"
 
@@ -88,6 +89,13 @@ def test_a_header_of_somebody_elses_making(app, ask, said):
 
     assert run(app, ask.apply_async(headers={HEADER: "cust_001"})) == [None]
     assert "gave str" in said()[0]
+
+
+@pytest.mark.parametrize("identify", [5, {"external_id": "cust_001"}, "nowhere:contact_of"])
+def test_what_is_no_function_is_refused_when_it_is_given(identify):
+    """A slip is told where the Celery app is made, and not with the first task."""
+    with pytest.raises(InvalidSettings, match="identify"):
+        carry_contacts(identify)
 
 
 def test_calling_it_again_changes_nothing_else(app, ask):

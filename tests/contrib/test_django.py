@@ -13,6 +13,7 @@ from django.urls import path
 from django.utils.decorators import async_only_middleware
 
 from spotzee_logging import bind_contact, get_contact
+from spotzee_logging.errors import InvalidSettings
 
 URLS = types.ModuleType("spotzee_test_urls")
 sys.modules[URLS.__name__] = URLS
@@ -158,7 +159,9 @@ URLS.by_header = by_header
 
 
 @pytest.mark.parametrize(
-    "identify", [by_header, by_header_async, "spotzee_test_urls.by_header"], ids=["plain", "async", "text"]
+    "identify",
+    [by_header, by_header_async, "spotzee_test_urls.by_header", "spotzee_test_urls:by_header"],
+    ids=["plain", "async", "text", "text with a colon"],
 )
 @pytest.mark.parametrize("where", ["view", "async"])
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
@@ -168,6 +171,19 @@ def test_a_function_of_the_program_says_who_acts(spotzee_events, users, kind, wh
         assert ask(kind, where, customer="cust_001").content.decode() == "cust_001"
 
     spotzee_events.assert_tracked("asked", external_id="cust_001")
+
+
+@pytest.mark.parametrize(
+    "identify", ["nowhere.contact_of", "spotzee_test_urls:nothing", "os.environ", 5, {}], ids=str
+)
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_what_is_no_function_is_refused_when_django_starts(kind, identify):
+    """A slip in SPOTZEE_CONTACT is told by its name, with what to give."""
+    with override_settings(SPOTZEE_CONTACT=identify), pytest.raises(InvalidSettings) as told:
+        ask(kind, "view")
+
+    assert "SPOTZEE_CONTACT" in str(told.value)
+    assert "Give a function" in str(told.value)
 
 
 @pytest.fixture

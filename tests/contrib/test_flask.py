@@ -7,6 +7,7 @@ import pytest
 
 from spotzee_logging import get_contact
 from spotzee_logging.contrib.flask import bind_contacts
+from spotzee_logging.errors import InvalidSettings
 
 
 @pytest.fixture
@@ -75,6 +76,17 @@ def test_a_second_call_replaces_the_first(spotzee_events, make_app):
 
     spotzee_events.assert_tracked("asked", external_id="cust_001")
     assert get_contact().external_id is None
+
+
+async def nobody(request):
+    return None
+
+
+@pytest.mark.parametrize("identify", [None, {"external_id": "cust_001"}, nobody])
+def test_what_is_no_plain_function_is_refused_when_it_is_given(identify):
+    """A slip is told where the application is made, and not with the first event."""
+    with pytest.raises(InvalidSettings, match="identify"):
+        bind_contacts(flask.Flask("shop"), identify)
 
 
 def test_it_sees_session_and_g(spotzee_events, make_app):
