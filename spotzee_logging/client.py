@@ -321,6 +321,10 @@ def _cause(error: BaseException) -> str:
     while (inner := _inner(innermost)) is not None:
         innermost = inner
     said = getattr(innermost, "strerror", None)
+    if (
+        type(innermost) is OSError and not said
+    ):  # of requests', which says what it looked for by its path alone
+        said = "the certificates that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or the session names are not there"
     kind = (
         type(error).__name__ if innermost is error else f"{type(error).__name__} ({type(innermost).__name__})"
     )

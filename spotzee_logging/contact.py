@@ -142,6 +142,9 @@ class LazyContact(Contact):
     def user(self) -> Mapping[str, Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._now().user
 
+    def __repr__(self) -> str:
+        return repr(self._now())
+
     def apply_to(self, fields: dict[str, Any]) -> bool:
         """The same of the contact that is found."""
         return self._now().apply_to(fields)

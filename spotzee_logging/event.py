@@ -138,7 +138,10 @@ def more_than(most_bytes: int) -> str:
 def describe(fields: Mapping[str, Any]) -> str:
     """Which event: its name and ids, where they are texts, and never its data."""
     name = _text(fields, "name")
-    what = f"event {name[:100]!r}" if name else "an event without a name"
+    nameless = (
+        "an event whose name is no text" if "name" in fields and name is None else "an event without a name"
+    )
+    what = f"event {name[:100]!r}" if name else nameless
     ids = [(field, _text(fields, field)) for field in ("external_id", "anonymous_id")]
     who = ", ".join(f"{field} {value[:100]!r}" for field, value in ids if value)
     return f"{what} ({who})" if who else what

@@ -62,9 +62,7 @@ def _parse_flag(text: str) -> bool:
 
 
 def _parse_level(text: str) -> int | str:
-    if text.isdecimal():
-        return int(text)
-    return text if isinstance(logging.getLevelName(text), int) else text.upper()
+    return int(text) if text.isdecimal() else text
 
 
 _PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -86,18 +84,18 @@ _MOST_OF_KIND: Final[Mapping[str, float]] = {
 def _valid_number(name: str, row: Row, value: Any) -> Any:
     types, words = ((int,), "a whole number") if row.kind == "count" else ((int, float), "a number")
     if isinstance(value, bool) or not isinstance(value, types):
-        refuse(name, f"must be {words}, got {type(value).__name__}", f"It is {row.meaning}.")
+        refuse(name, f"must be {words}, got {type(value).__name__}", f"Its meaning: {row.meaning}.")
     least, most = row.minimum or 0, _MOST_OF_KIND[row.kind] if row.maximum is None else row.maximum
     if not least <= value <= most:  # NaN is neither
         bounds = f"from {least} to {most:.0f}" if row.maximum or value > most else f"at least {least}"
         got = "more" if value > sys.maxsize else value  # an int may have more digits than Python prints
-        refuse(name, f"must be {bounds}, got {got}", f"It is {row.meaning}.")
+        refuse(name, f"must be {bounds}, got {got}", f"Its meaning: {row.meaning}.")
     return value
 
 
 def _valid_flag(name: str, row: Row, value: Any) -> bool:
     if not isinstance(value, bool):
-        refuse(name, f"must be True or False, got {type(value).__name__}", f"It is: {row.meaning}.")
+        refuse(name, f"must be True or False, got {type(value).__name__}", f"Its meaning: {row.meaning}.")
     return value
 
 
@@ -127,7 +125,10 @@ def _valid_path(name: str, _: Row, value: Any) -> str:
 
 
 def _valid_level(name: str, _: Row, value: Any) -> int:
-    level = logging.getLevelName(value) if isinstance(value, str) else value
+    level = value
+    if isinstance(value, str):
+        named = logging.getLevelName(value)
+        level = named if isinstance(named, int) else logging.getLevelName(value.upper())
     if isinstance(level, bool) or not isinstance(level, int):
         refuse(name, "is no level of logging's", 'Give logging.ERROR, "ERROR" or a number.')
     return level

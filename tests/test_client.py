@@ -175,6 +175,16 @@ def test_no_http_at_all(answer_with, send):
     assert send(answer_with(b"SSH-2.0-OpenSSH\r\n")).status is None
 
 
+def test_certificates_that_are_not_there(answer_with, send, monkeypatch, tmp_path):
+    """Where a variable names certificates in vain, the line names the variable."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+
+    outcome = send(answer_with(b"HTTP/1.1 200 OK\r\n\r\n").replace("http://", "https://"))
+
+    assert outcome.status is None
+    assert "REQUESTS_CA_BUNDLE" in outcome.message
+
+
 def test_tls_that_fails(answer_with, send):
     """A server without TLS, where TLS is asked for, gave no answer."""
     url = answer_with(b"HTTP/1.1 200 OK\r\n\r\n").replace("http://", "https://")

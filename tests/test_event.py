@@ -226,7 +226,8 @@ def test_an_error_carries_no_name_or_id_that_is_no_text():
     error = refused({"name": 7, "external_id": ["x"]})
 
     assert (error.event_name, error.external_id, error.anonymous_id) == (None, None, None)
-    assert str(error).startswith("an event without a name: ")
+    assert str(error).startswith("an event whose name is no text: name must be a string, got int")
+    assert str(refused({"external_id": "cust_001"})).startswith("an event without a name (external_id")
 
 
 def test_a_very_long_name_or_id_does_not_flood_the_log():

@@ -514,7 +514,7 @@ def test_a_base_url_that_cannot_be_is_refused(url, words):
 
 @pytest.mark.parametrize(
     ("level", "number"),
-    [("WARNING", 30), ("CRITICAL", 50), ("WARN", 30), (logging.INFO, 20), (0, 0), (35, 35)],
+    [("WARNING", 30), ("CRITICAL", 50), ("WARN", 30), ("warning", 30), (logging.INFO, 20), (0, 0), (35, 35)],
 )
 def test_a_level_is_a_number_or_a_name(level, number):
     """Level names are taken wherever a level is."""

@@ -8,6 +8,7 @@ import json
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -61,7 +62,7 @@ def sandbox(port: int, host: str, *, expose: bool, is_json: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt), sigterm_as_ctrl_c():
         start(server, host, port)
         with server:
-            click.echo(_addresses(server) if is_json else _greeting(server.url, server.root_url))
+            click.echo(_addresses(server) if is_json else _greeting(server))
             server.serve_forever()
     if not is_json:
         click.echo("The sandbox has stopped.")
@@ -101,15 +102,13 @@ def _addresses(server: Sandbox) -> str:
     )
 
 
-def _greeting(url: str, root_url: str) -> str:
-    controls = f"{root_url}/sandbox"
+def _greeting(server: Sandbox) -> str:
+    controls = f"{server.root_url}/sandbox"
     return f"""\
-See events arrive at {root_url}/
-The sandbox plays the Spotzee events API at {url}
+See events arrive at {server.root_url}/
+The sandbox plays the Spotzee events API at {server.url}
 
-Point a program's SpotzeeHandler at it, or `spotzee-logging send`, with these variables:
-  SPOTZEE_BASE_URL={url}
-  SPOTZEE_API_KEY={_ANY_KEY}
+{_how_to_point_at(server.url)}
 
 The same for programs:
   GET    {controls}/events    the events that it accepted (DELETE: forget them)
@@ -117,3 +116,17 @@ The same for programs:
   PUT    {controls}/faults    what to answer next, as in [{{"status": 503, "times": 2}}]
 
 Ctrl-C ends it."""
+
+
+def _how_to_point_at(url: str) -> str:
+    from spotzee_logging.sandbox import is_loopback  # noqa: PLC0415  as above
+
+    if not is_loopback(urlsplit(url).hostname or ""):
+        return (
+            "A SpotzeeHandler sends plain http to its own machine only, and so not to this address.\n"
+            "With --host 0.0.0.0 one on this machine can."
+        )
+    return f"""\
+Point a program's SpotzeeHandler at it, or `spotzee-logging send`, with these variables:
+  SPOTZEE_BASE_URL={url}
+  SPOTZEE_API_KEY={_ANY_KEY}"""

@@ -102,7 +102,12 @@ def retry(ctx: click.Context, file: str, identities: tuple[str, ...], *, is_all:
     if bool(identities) == is_all:
         raise click.UsageError("give IDs of rejected events, or --all")
     with _survey(file) as survey:
-        unknown = [each for each in identities if not each.isdecimal() or survey.find(each) is None]
+        found = {each: survey.find(each) for each in identities}
+        for each, event in found.items():
+            if event is not None and event.state != "rejected":
+                say(f"the event {each} is not rejected: it is yet to be delivered")
+                ctx.exit(FAILED)
+        unknown = [each for each, event in found.items() if event is None]
         if unknown:
             _say_unknown(ctx, unknown)
             return

@@ -31,6 +31,9 @@ _SIGNAL_CHECK_SECONDS: Final = 0.5
 _TURNS_OF_AN_ACCEPT: Final = 5
 """After so many turns of the loop, and some to spare, a connection that was just accepted is known."""
 
+_OWN_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
+"""Of this machine, where all addresses are listened on."""
+
 
 class Sandbox:
     """A Spotzee events API on this machine, that accepts what the real one accepts and nothing else.
@@ -91,12 +94,14 @@ class Sandbox:
     def root_url(self) -> str:
         """The URL of the page, and what the controls stand under: `{root_url}/sandbox/events` and so on.
 
+        Where it listens on all addresses it is this machine's own, which a handler's `base_url` may be.
+
         :raises SpotzeeError: as `url` does.
         """
         if not self._port:
             raise SpotzeeError("the sandbox has no port yet: use it in a with statement, or call start()")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        host = _OWN_ADDRESS.get(self._host, self._host)
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     def start(self) -> None:
         """Bind the port and serve; when it returns, requests are answered. Again: does nothing.

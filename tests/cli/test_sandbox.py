@@ -9,6 +9,8 @@ import sys
 import pytest
 import requests
 
+from spotzee_logging import Settings
+
 
 def read_greeting(process):
     """The lines up to the one that says how to end it."""
@@ -101,11 +103,33 @@ def test_beyond_this_machine_it_listens_only_when_told_so(command, host):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 def test_exposed_it_can_be_reached_by_its_addresses(start):
-    """With the flag it listens where it was told, and its page answers there."""
+    """With the flag it listens where it was told, and what it greets with is an address that a handler takes."""
     process = start("sandbox", "--port", 0, "--host", "0.0.0.0", "--expose")
-    port = re.search(r":(\d+)/", read_greeting(process))[1]
+    url = re.search(r"SPOTZEE_BASE_URL=(\S+)", read_greeting(process))[1]
 
-    assert "<title>" in requests.get(f"http://127.0.0.1:{port}/", timeout=5).text
+    assert "<title>" in requests.get(url.replace("/api/client", "/"), timeout=5).text
+    assert Settings(api_key="sk_anything", base_url=url).base_url == url
+
+
+@pytest.fixture
+def own_address():
+    """The address that this machine has in its network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine is in no network")
+        return asking.getsockname()[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_at_an_address_that_no_handler_takes_it_says_so(start, own_address):
+    """Under an address of the network it names no variables that a SpotzeeHandler would refuse."""
+    process = start("sandbox", "--port", 0, "--host", own_address, "--expose")
+    greeting = read_greeting(process)
+
+    assert "SPOTZEE_BASE_URL" not in greeting
+    assert "--host 0.0.0.0" in greeting
 
 
 def test_a_port_that_cannot_be_is_a_usage_error(command):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -175,7 +176,9 @@ def test_rejected_events_are_told_with_the_servers_words(spool, refused):
     }
     assert {each["why"] for each in listed} == {"422 validation_failed: unknown contact"}
     assert spool("list", "--rejected").stdout.count("  422 validation_failed: unknown contact\n") == 3
-    assert "422 validation_failed: unknown contact" in spool("show", "1").stdout
+    shown = spool("show", "1").stdout
+    assert "422 validation_failed: unknown contact" in shown
+    assert re.search(r"^rejected_at +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", shown, re.MULTILINE)
 
 
 def test_rejected_events_are_told_with_what_is_said_of_each(spool, log, sandbox):
@@ -208,6 +211,17 @@ def test_retry_sends_rejected_events_again(spool, refused, sandbox):
     assert sorted(event["external_id"] for event in sandbox.events()) == ["cust_0", "cust_1", "cust_2"]
     assert not keys & {request["idempotency_key"] for request in sandbox.requests()[len(keys) :]}
     assert json.loads(spool("status", "--json").stdout)["rejected"] == {}
+
+
+def test_retry_says_what_is_not_rejected(spool, log, nowhere):
+    """Who names an event that is yet to be delivered learns that it needs no retry."""
+    log(1, url=nowhere)
+    identity = json.loads(spool("list", "--json").stdout.splitlines()[0])["id"]
+
+    done = spool("retry", identity)
+
+    assert done.returncode == 1
+    assert "is not rejected: it is yet to be delivered" in done.stderr
 
 
 def test_retry_wants_to_know_what(spool, refused):

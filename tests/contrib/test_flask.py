@@ -24,6 +24,10 @@ def make_app(log):
             log()
             return str(get_contact().external_id)
 
+        @app.get("/shown")
+        def shown():
+            return repr(get_contact())
+
         @app.get("/streamed")
         def streamed():
             def lines():
@@ -76,6 +80,13 @@ def test_a_second_call_replaces_the_first(spotzee_events, make_app):
 
     spotzee_events.assert_tracked("asked", external_id="cust_001")
     assert get_contact().external_id is None
+
+
+def test_who_is_acting_is_shown_as_any_contact(make_app):
+    """`print(get_contact())` in a view shows the contact, and not how it is looked for."""
+    shown = make_app(header).test_client().get("/shown", headers={"Customer": "cust_001"}).text
+
+    assert shown == "Contact(external_id='cust_001', anonymous_id=None, user=None)"
 
 
 async def nobody(request):
