@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from spotzee_logging.buffers.base import Body, Buffer
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.senders import is_sender
 from spotzee_logging.settings import Settings
@@ -51,7 +51,7 @@ class Admission:
 
     def say_not_kept_to(self, failure: BaseException) -> None:
         """Tell of a buffer of the program's own that does not keep to its contract where an event is put."""
-        raised = f"{type(self._buffer).__name__} raised {type(failure).__name__}"
+        raised = f"{type(self._buffer).__name__} {how_raised(failure)}"
         self._reporter.diagnostics.say(
             "buffer_error",
             logging.ERROR,
@@ -82,7 +82,7 @@ class Admission:
         dropped, failure = attempt(put, body, key)
         if failure is None:
             return dropped or ()
-        raised = f"put of {type(self._buffer).__name__} raised {type(failure).__name__}"
+        raised = f"put of {type(self._buffer).__name__} {how_raised(failure)}"
         self._reporter.not_held(body, "buffer_error", f"{raised}. Mend it, or leave buffer out")
         return ()
 

@@ -8,10 +8,13 @@ package can name what it expects.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 Result = TypeVar("Result")
+
+_OUR_FOLDER: Final = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120  pathlib is a costly import
 
 
 def attempt(function: Callable[..., Result], *arguments: object) -> tuple[Result | None, Exception | None]:
@@ -45,6 +48,18 @@ async def attempt_async(
         return await function(*arguments), None
     except Exception as error:  # noqa: BLE001  foreign code; see the module's docstring
         return None, error
+
+
+def how_raised(error: BaseException) -> str:
+    """In a few words which exception it is, and the line of foreign code that it came through.
+
+    Never its own words: they may hold an event's data.
+    """
+    said = f"raised {type(error).__name__}"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER):
+        trace = trace.tb_next
+    return said if trace is None else f"{said} ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
 
 
 def is_async(function: Any) -> bool:

@@ -13,7 +13,7 @@ from spotzee_logging import late, lifecycle
 from spotzee_logging.amounts import amount
 from spotzee_logging.diagnostics import LOGGER_NAME
 from spotzee_logging.errors import InvalidEvent, InvalidSettings, SpotzeeError
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.formatter import TAG, EventFormatter, is_tagged
 from spotzee_logging.intake import Intake
 from spotzee_logging.repeats import Repeats
@@ -264,7 +264,7 @@ class SpotzeeHandler(logging.Handler):
     def _not_made(self, record: logging.LogRecord, error: Exception) -> SpotzeeError:
         return SpotzeeError(
             f"a tagged record of logger {record.name!r}: its event could not be made, "
-            f"{type(self.formatter).__name__} raised {type(error).__name__}",
+            f"{type(self.formatter).__name__} {how_raised(error)}",
             reason="formatter_error",
         )
 
@@ -294,7 +294,7 @@ class SpotzeeHandler(logging.Handler):
             self._reporter.diagnostics.say(
                 "shouldFlush",
                 logging.ERROR,
-                f"shouldFlush raised {type(failure).__name__}; events wait for their age",
+                f"shouldFlush {how_raised(failure)}; events wait for their age",
             )
 
     def _progress(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from spotzee_logging.encoding import decode_event, decode_fields
 from spotzee_logging.errors import EventDropped
 from spotzee_logging.event import Event, check_event, describe, fields_of, named, too_large, without_nulls
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.formatter import EventFormatter, fields_to_encode, reads_tag_alone
 from spotzee_logging.plain_values import bound
 from spotzee_logging.redaction import Redaction
@@ -82,10 +82,11 @@ class Intake:
         if failure is None and result is None:
             self._reporter.ledger.turn_away(dropped="before_send")
             return None
+        returned = f"returned {type(result).__name__}. It must return an Event or None"
         problem = (
-            f"returned {type(result).__name__}" if failure is None else f"raised {type(failure).__name__}"
+            returned if failure is None else f"{how_raised(failure)}. Mend it: what it fails for is not sent"
         )
         about = fields_of(event)
-        message = f"{describe(about)}: dropped, before_send {problem}. It must return an Event or None."
+        message = f"{describe(about)}: dropped, before_send {problem}."
         self._reporter.turned_away(EventDropped(message, reason="before_send_error", **named(about)), event)
         return None

@@ -11,7 +11,7 @@ from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.encoding import decode_event
 from spotzee_logging.errors import DeliveryPaused, EventDropped, EventRejected, SpotzeeError
 from spotzee_logging.event import Event, describe, fields_of, named
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.setting_types import OnError
 from spotzee_logging.stats import Ledger
 
@@ -112,7 +112,7 @@ class Reporter:
             self.diagnostics.say(
                 "on_error",
                 logging.ERROR,
-                f"on_error raised {type(failure).__name__}; what it was told stands",
+                f"on_error {how_raised(failure)}; what it was told stands",
             )
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 from spotzee_logging.diagnostics import Diagnostics
+from spotzee_logging.foreign import how_raised
 
 
 class Voice:
@@ -34,5 +35,5 @@ def say_failure(what: str, failure: BaseException, consequence: str) -> None:
     voice.say(
         f"track: {what}",
         logging.WARNING,
-        f"track: {what} raised {type(failure).__name__}; {consequence}.",
+        f"track: {what} {how_raised(failure)}; {consequence}.",
     )

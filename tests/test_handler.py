@@ -686,7 +686,10 @@ def test_a_buffer_of_the_programs_own_that_raises(make_handler, make_logger, cap
     assert (handler.stats().accepted, handler.stats().dropped) == (1, {"buffer_error": 1})
     ((event, error),) = told
     assert (event.data, error.reason, error.external_id) == ({"number": 7}, "buffer_error", "cust_001")
-    assert "put of Full raised OverflowError. Mend it, or leave buffer out" in said(caplog)
+    assert re.search(
+        r"put of Full raised OverflowError \(.*test_handler\.py, line \d+\)\. Mend it, or leave buffer out",
+        said(caplog),
+    )
     assert "number" not in caplog.text + str(error)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 from spotzee_logging.contact import NOBODY, Contact, make_contact
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.event import UserFields
-from spotzee_logging.foreign import attempt
+from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.setting_kinds import Row, valid
 
 _diagnostics: Final = Diagnostics()
@@ -37,7 +37,7 @@ def contact_of_fields(fields: object, failure: Exception | None = None) -> Conta
     """The contact of what such a function gave, or of how it failed. Never raises."""
     if fields is None and failure is None:
         return NOBODY
-    problem = f"raised {type(failure).__name__}" if failure is not None else f"gave {type(fields).__name__}"
+    problem = how_raised(failure) if failure is not None else f"gave {type(fields).__name__}"
     if isinstance(fields, Mapping):
         made, failure = attempt(lambda: make_contact(**fields))
         if made is not None:

@@ -1321,6 +1321,7 @@ def test_12_before_send_that_fails(sandbox, make_handler, make_logger, told, tel
         assert event.name == "order_placed"
     (line,) = said(caplog)
     assert "before_send" in line
+    assert ("test_inside_the_host.py, line " in line) == isinstance(result, type)
     assert "rosebud" not in line
 
 
