@@ -174,6 +174,7 @@ def _fields(rules: Mapping[str, event.Rule]) -> Iterator[list[str]]:
     for name, rule in rules.items():
         least = f", at least {rule.min_length} character" if rule.min_length else ""
         most = f", at most {rule.max_length} characters" if rule.max_length < 1_000_000 else ""
+        most += f"; not one that {rule.problem}" if rule.problem else ""
         yield [_code(name), f"{rule.words}{least}{most}", rule.remedy]
 
 

@@ -1,6 +1,7 @@
 """Every error of ours, each with what happened, to which event, and what to do.
 
-An error names an event (its name and ids), never its data, and never holds an API key.
+An error names an event (its name and ids), never its data, and never holds an API key. One of a refusal has the words
+of the server, which might repeat a value.
 """
 
 from __future__ import annotations

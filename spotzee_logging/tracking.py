@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from spotzee_logging import late
 from spotzee_logging.errors import did_you_mean
-from spotzee_logging.event import UserFields
+from spotzee_logging.event import EVENT_RULES, USER_RULES, Rule, UserFields
 from spotzee_logging.foreign import is_async
 from spotzee_logging.markers import Marker, arg, elapsed, error, result
 from spotzee_logging.track_arguments import Layout, signature_of
@@ -158,6 +158,8 @@ def track(  # noqa: PLR0913  an event's fields, and when and where it is logged
     ...     return {"id": "ord_42"}
     """
     fields = {"external_id": external_id, "anonymous_id": anonymous_id, "data": data, "user": user}
+    _refuse_wrong_constants(fields, EVENT_RULES, "")
+    _refuse_wrong_constants(user if isinstance(user, Mapping) else {}, USER_RULES, "user.")
     is_bare = _can_be_tracked(name)
     event_name = None if is_bare else _valid_name(name)
     tracking = Tracking(event_name, fields, _ends(on, when), _valid_logger(logger), _valid_level(level))
@@ -188,6 +190,21 @@ def _valid_name(name: Any) -> str | None:
         kind = ValueError if isinstance(name, str) else TypeError
         raise kind(f'track: the name must be a text, as in track("order_placed"), got {name!r}.')
     return name
+
+
+def _refuse_wrong_constants(given: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str) -> None:
+    """What would break a rule at each call. Markers and callables tell at a call, and what is None is left out."""
+    for field, value in given.items():
+        if value is None or isinstance(value, Marker) or callable(value):
+            continue
+        rule = rules.get(field)
+        if rule is None:
+            remedy = f"{did_you_mean(field, rules)} The API knows {', '.join(rules)}."
+            raise TypeError(f"track: {prefix}{field} is no field of an event.{remedy}")
+        problem = rule.broken_by(value)
+        if problem is not None:
+            kind = ValueError if isinstance(value, rule.type) else TypeError
+            raise kind(f"track: {prefix}{field} {problem}. {rule.remedy}")
 
 
 def _ends(on: str, when: Any) -> Ends:

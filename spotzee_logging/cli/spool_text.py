@@ -15,7 +15,6 @@ from spotzee_logging.buffers.survey import Found, SpoolSurvey
 from spotzee_logging.encoding import decode_event
 from spotzee_logging.timestamps import from_epoch
 
-_TIMES: Final = frozenset({"sealed_at", "rejected_at"})
 _SECONDS_OF_UNIT: Final = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 
@@ -87,7 +86,10 @@ def about(found: Found) -> dict[str, Any]:
         "external_id": event.external_id,
         "anonymous_id": event.anonymous_id,
         "created_at": event.created_at,
-        **{name: from_epoch(value) if name in _TIMES else value for name, value in found.where.items()},
+        **{
+            name: from_epoch(value) if isinstance(value, float) else value
+            for name, value in found.where.items()
+        },
     }
 
 

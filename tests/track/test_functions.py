@@ -281,6 +281,13 @@ def test_the_record_is_of_the_functions_module_file_and_line(make_logger, make_c
         (dict(logger=3), TypeError, "Logger or its name"),
         (dict(when=3), TypeError, "callable"),
         (dict(when=result.ok), TypeError, "callable"),
+        (dict(external_id=5), TypeError, "external_id must be a string, got int"),
+        (dict(anonymous_id=""), ValueError, "anonymous_id is empty"),
+        (dict(data=[1]), TypeError, "data must be a mapping, got list"),
+        (dict(user="ada"), TypeError, "user must be a mapping, got str"),
+        (dict(user={"mail": "x"}), TypeError, "user.mail is no field of an event. Did you mean email?"),
+        (dict(user={"email": arg.mail, "locale": 3}), TypeError, "user.locale must be a string, got int"),
+        (dict(user={"timezone": "Mars/Base"}), ValueError, "user.timezone is unknown"),
     ],
 )
 def test_wrong_use_is_refused_where_it_stands(arguments, kind, says):
