@@ -11,6 +11,8 @@ from typing import Any, Final
 import click
 
 from spotzee_logging.diagnostics import LOGGER_NAME
+from spotzee_logging.errors import InvalidSettings
+from spotzee_logging.settings import Settings
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -40,6 +42,12 @@ def until_timeout(default_seconds: float, text: str) -> Callable[[Any], Any]:
         metavar="SECONDS",
         help=text,
     )
+
+
+def refuse_disabled(settings: Settings) -> None:
+    """Raise `InvalidSettings` where a machine is told to send nothing, before anything is done."""
+    if settings.disabled:
+        raise InvalidSettings("SPOTZEE_DISABLED is set: nothing would be sent. Unset it.", setting="disabled")
 
 
 def say(text: str) -> None:

@@ -11,10 +11,11 @@ from spotzee_logging.amounts import amount
 from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.buffers.survey import Found
 from spotzee_logging.cli import spool_text
-from spotzee_logging.cli.console import no_diagnostics
+from spotzee_logging.cli.console import no_diagnostics, refuse_disabled
 from spotzee_logging.errors import SpotzeeError
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.settings import Settings
 
 _MOST_NAMED: Final = 100
 _UNBOUNDED_BYTES: Final = 2**63
@@ -31,12 +32,8 @@ class Relay:
 
     def __init__(self, file: str, settings: Mapping[str, Any]) -> None:
         self._rejections = 0
-        given: dict[str, Any] = {
-            **settings,
-            "client_type": "cli",
-            "disabled": False,
-            "on_error": self._on_error,
-        }
+        given: dict[str, Any] = {**settings, "client_type": "cli", "on_error": self._on_error}
+        refuse_disabled(Settings.from_env(**given))
         self._handler = SpotzeeHandler(**given, buffer=SqliteBuffer(file, max_bytes=_UNBOUNDED_BYTES))
 
     def run(self, timeout_seconds: float) -> dict[str, int]:

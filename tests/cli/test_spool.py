@@ -224,6 +224,17 @@ def test_retry_says_what_is_not_rejected(spool, log, nowhere):
     assert "is not rejected: it is yet to be delivered" in done.stderr
 
 
+def test_a_machine_that_must_send_nothing_sends_no_spool(spool, log, nowhere, sandbox):
+    """With `SPOTZEE_DISABLED` set `send` refuses, as `replay` does, and the events stay where they are."""
+    log(2, url=nowhere)
+
+    done = spool("send", SPOTZEE_DISABLED="1")
+
+    assert done.returncode == 2
+    assert "SPOTZEE_DISABLED is set" in done.stderr
+    assert json.loads(spool("status", "--json").stdout)["pending"] == 2
+
+
 def test_retry_wants_to_know_what(spool, refused):
     """Neither IDs nor --all is wrong usage; an unknown ID is named, and nothing is retried."""
     assert spool("retry").returncode == 2

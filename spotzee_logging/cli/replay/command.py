@@ -17,13 +17,13 @@ from spotzee_logging.cli.console import (
     as_json,
     no_diagnostics,
     print_json,
+    refuse_disabled,
     say,
     until_timeout,
 )
 from spotzee_logging.cli.replay.log_lines import LineFormatter, moment_of
 from spotzee_logging.cli.replay.run import Plan, Result, look_at_file, replay_file
 from spotzee_logging.cli.replay.source import STDIN
-from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.settings import Settings
 
 _DRY_RUN_KEY: Final = "sk_dry_run"  # a dry run sends nothing, and needs no key of anybody's
@@ -91,8 +91,7 @@ def _plan(options: dict[str, Any]) -> Plan:
     """What the arguments and the environment ask for. Raises `InvalidSettings`."""
     given: dict[str, Any] = {"api_key": _DRY_RUN_KEY, "disabled": False} if options["dry_run"] else {}
     settings = Settings.from_env(**{"client_type": "cli", "strict": False, "spool": None, **given})
-    if settings.disabled:
-        raise InvalidSettings("SPOTZEE_DISABLED is set: nothing would be sent. Unset it.", setting="disabled")
+    refuse_disabled(settings)
     since, until, names = options["since"], options["until"], sorted(set(options["names"]))
     terms = {
         "base_url": settings.base_url,
