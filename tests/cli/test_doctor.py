@@ -291,6 +291,39 @@ def test_11_a_bad_tag_is_named_where_it_stands(doctor, tag):
     assert list(done.wrong) == ["tags"]
 
 
+MISPLACED_TAGS = {
+    'logger.info("x", extra={"spotzee_evnt": {"name": "n"}})': "the key 'spotzee_evnt' is no tag",
+    'logger.info("x", extra={"spotzeeEvent": "n", "total": 7})': "the key 'spotzeeEvent' is no tag",
+    'logger.info("x", {"spotzee_event": {"name": "n", "external_id": "c"}})': "an argument of the line's text",
+    'logger.log(20, "x", {"spotzee_event": "n", "external_id": "c"})': "an argument of the line's text",
+}
+
+
+@pytest.mark.parametrize("call", MISPLACED_TAGS)
+def test_a_tag_that_nobody_sees_is_named_where_it_stands(doctor, call):
+    """A misspelt tag is an extra as any other, and one that is no extra at all only a value for the text."""
+    done = doctor(f"{GOOD}\ndef pay():\n    {call}\n")
+
+    (found,) = done.wrong["tags"]
+    line = GOOD.count("\n") + 3
+    assert found["says"].startswith(f"shop.py:{line}: ")
+    assert MISPLACED_TAGS[call] in found["says"]
+    assert 'extra={"spotzee_event": ...}' in found["remedy"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'logger.info("%(total)s", {"total": 7})',
+        'logger.info("x", extra={"spotzee_contact": {"external_id": "c"}, 7: 8, "event": "n"})',
+        'send({"spotzee_event": "n", "external_id": "c"})',
+    ],
+)
+def test_what_only_looks_like_a_tag_is_none_of_it(doctor, call):
+    """Other keys, other arguments and other functions are the program's own affair."""
+    assert doctor(f"{GOOD}\ndef pay():\n    {call}\n").wrong == {}
+
+
 @pytest.mark.parametrize(
     "tag",
     [

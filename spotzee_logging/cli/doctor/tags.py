@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -32,6 +33,12 @@ _BINDING_MODULES: Final = tuple(
 )
 """A program that has one of these may bind who is acting: a tag without an id is none of the bad then."""
 
+_NEARLY: Final = 0.85
+"""How alike a key must be to count as the tag, misspelt; `spotzee_contact` is 0.71."""
+
+_LOG_METHODS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
+
+_REMEDY_OF_PLACE: Final = f'Tag the line by extra={{"{TAG}": ...}}.'
 _REMEDY: Final = f"Set the tag right there: the API knows {', '.join(EVENT_RULES)}."
 
 
@@ -45,10 +52,30 @@ def bad_tags(examined: Examined) -> Iterator[Finding]:
     binds = sources.mention(_BINDERS) or sources.lean_on(_BINDING_MODULES)
     for place, tree in sources.trees:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Dict) and TAG in (literals := _literals(node)):
-                problem = _problem(literals, may_have_contact=binds)
-                if problem is not None:
-                    yield Finding(f"{place}:{node.lineno}: {problem}", _REMEDY)
+            found = _of_dict(node, may_have_contact=binds) if isinstance(node, ast.Dict) else _of_call(node)
+            if found is not None:
+                yield Finding(f"{place}:{getattr(node, 'lineno', 0)}: {found.says}", found.remedy)
+
+
+def _of_dict(node: ast.Dict, *, may_have_contact: bool) -> Finding | None:
+    literals = _literals(node)
+    if TAG in literals:
+        problem = _problem(literals, may_have_contact=may_have_contact)
+        return None if problem is None else Finding(problem, _REMEDY)
+    keys = [key for key in literals if isinstance(key, str)]
+    near = difflib.get_close_matches(TAG, keys, n=1, cutoff=_NEARLY)
+    return Finding(f"the key {near[0]!r} is no tag", _REMEDY_OF_PLACE) if near else None
+
+
+def _of_call(node: ast.AST) -> Finding | None:
+    """A line whose tag is an argument to be put into its text."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    if node.func.attr not in _LOG_METHODS:
+        return None
+    if any(isinstance(argument, ast.Dict) and TAG in _literals(argument) for argument in node.args):
+        return Finding("the tag is an argument of the line's text, where nobody sees it", _REMEDY_OF_PLACE)
+    return None
 
 
 def _literals(node: ast.Dict) -> dict[Any, Any]:
