@@ -23,12 +23,13 @@ def dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
 
     :param buffer: where events wait; None: the one that the settings name.
     """
-    held_in = _buffer_for(settings) if buffer is None else _checked(buffer)
+    held_in = _buffer_for(settings) if buffer is None else checked_buffer(buffer)
     reporter = Reporter(Ledger(), Diagnostics(), cast("OnError | None", settings.on_error))
     return Dispatcher(settings, held_in, ApiClient(settings), reporter)
 
 
-def _checked(buffer: Buffer) -> Buffer:
+def checked_buffer(buffer: Buffer) -> Buffer:
+    """The buffer itself. Raises `InvalidSettings` for what is none."""
     contract = [name for name in vars(Buffer) if not name.startswith("_")]
     # What stands there is not asked for, and may raise; what another object does in its place is found by asking.
     missing = [

@@ -186,7 +186,7 @@ class ApiClient:
     def proxy_url(self) -> str:
         """The proxy that batches go through, as requests finds it; "" where there is none. Never raises."""
         session, _ = self._session_or_trouble()
-        return (attempt(self._proxy_of, session)[0] if session else None) or ""
+        return (attempt(self._proxy_of, session)[0] if session is not None else None) or ""
 
     def _proxy_of(self, session: requests.Session) -> str | None:
         from requests.utils import select_proxy  # noqa: PLC0415  see ApiClient
@@ -315,20 +315,30 @@ class _Bearer:
         return request
 
 
+# So begins what requests and http.client say of these, without an error of the system's.
+_NO_CERTIFICATES: Final = "Could not find a suitable TLS CA certificate bundle"
+_NO_TUNNEL: Final = "Tunnel connection failed: "
+
+
 def _cause(error: BaseException) -> str:
     """The kind of a failure, and what the system said; a whole message could show a proxy's password."""
     innermost = error
     while (inner := _inner(innermost)) is not None:
         innermost = inner
-    said = getattr(innermost, "strerror", None)
-    if (
-        type(innermost) is OSError and not said
-    ):  # of requests', which says what it looked for by its path alone
-        said = "the certificates that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or the session names are not there"
+    said = _said_by(innermost)
     kind = (
         type(error).__name__ if innermost is error else f"{type(error).__name__} ({type(innermost).__name__})"
     )
     return f"{kind}: {said}" if said else kind
+
+
+def _said_by(error: BaseException) -> str | None:
+    text = str(error) if type(error) is OSError else ""
+    if text.startswith(_NO_CERTIFICATES):
+        return "the certificates that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names are not there"
+    if text.startswith(_NO_TUNNEL):
+        return f"the proxy answers {text.removeprefix(_NO_TUNNEL)[: len('407')]}"
+    return getattr(error, "strerror", None)
 
 
 def _inner(error: BaseException) -> BaseException | None:

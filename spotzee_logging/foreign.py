@@ -8,13 +8,14 @@ package can name what it expects.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 Result = TypeVar("Result")
 
-_OUR_FOLDER: Final = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120  pathlib is a costly import
+_ON_THE_WAY: Final = frozenset({"spotzee_logging", "asgiref", "asyncio", "concurrent"})
+"""Packages that call foreign code for us: a line of theirs says nothing of it."""
 
 
 def attempt(function: Callable[..., Result], *arguments: object) -> tuple[Result | None, Exception | None]:
@@ -57,9 +58,13 @@ def how_raised(error: BaseException) -> str:
     """
     said = f"raised {type(error).__name__}"
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER):
+    while trace is not None and _package_of(trace) in _ON_THE_WAY:
         trace = trace.tb_next
     return said if trace is None else f"{said} ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
+
+
+def _package_of(trace: TracebackType) -> str:
+    return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def is_async(function: Any) -> bool:

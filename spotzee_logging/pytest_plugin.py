@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrackedEvents", "assert_not_tracked", "assert_tracked"]
 
-# A handler that is made in a test would deliver what real processes have left there: to the sandbox, and it were gone.
+# A handler that is made in a test would deliver what real processes have left there, and it would be gone.
 _SPOOL: Final = "SPOTZEE_SPOOL"
 
 _of_this_test: Final[list[TrackedEvents]] = []

@@ -29,7 +29,8 @@ class Reporter:
         self.diagnostics = diagnostics
         self._on_error = on_error
         self._telling = threading.local()
-        self._servers_words: set[str] = set()
+        self._reasons_of_rejections: set[str] = set()
+        self._reasons_of_pauses: set[str] = set()
 
     def begin_anew(self) -> None:
         """Start from zero: in a forked child."""
@@ -52,12 +53,12 @@ class Reporter:
 
     def say_paused(self, error: DeliveryPaused, meanwhile: str) -> bool:
         """Say it loudly, with what goes on meanwhile; whether it was said, as it is once a reason and minute."""
-        kind = f"paused, {self._counted_under(error.reason or '')}"
+        kind = f"paused, {_kept_under(error.reason or '', self._reasons_of_pauses)}"
         return self.diagnostics.say(kind, logging.ERROR, f"{error} {meanwhile}.")
 
     def rejected(self, bodies: Sequence[bytes], reason: str, why: str, request_id: str | None) -> None:
         """Pending events were refused for good by the server, whose words `why` are."""
-        counted = self._counted_under(reason)
+        counted = _kept_under(reason, self._reasons_of_rejections)
         self.ledger.reject(counted, len(bodies))
 
         def error_of(event: Event) -> SpotzeeError:
@@ -66,13 +67,6 @@ class Reporter:
             return EventRejected(message, reason=reason, request_id=request_id, **named(fields))
 
         self._tell_each(bodies, counted, error_of)
-
-    def _counted_under(self, word: str) -> str:
-        """The server's word, or where it has had too many of them one for all others: each is kept, and says lines."""
-        if word not in self._servers_words and len(self._servers_words) >= MOST_REASONS:
-            return OTHER_REASON
-        self._servers_words.add(word)
-        return word
 
     def dropped(self, bodies: Sequence[bytes], reason: str, why: str) -> None:
         """Pending events were given up; `why` says why and what to do. What the exit drops it says itself."""
@@ -114,6 +108,14 @@ class Reporter:
                 logging.ERROR,
                 f"on_error {how_raised(failure)}; what it was told stands",
             )
+
+
+def _kept_under(word: str, known: set[str]) -> str:
+    """The server's word, or where it has had too many of them one for all others: each is kept, and says lines."""
+    if word not in known and len(known) >= MOST_REASONS:
+        return OTHER_REASON
+    known.add(word)
+    return word
 
 
 def _dropped(event: Event, reason: str, why: str) -> SpotzeeError:

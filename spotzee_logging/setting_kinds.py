@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import re
@@ -135,6 +136,11 @@ def _valid_level(name: str, _: Row, value: Any) -> int:
 
 
 def _valid_callable(name: str, _: Row, value: Any) -> Any:
+    return plain_function_of(name, value)
+
+
+def plain_function_of(name: str, value: Any) -> Any:
+    """As `function_of`, of what must not have to be awaited."""
     found = function_of(name, value)
     _refuse_async(name, found)
     return found
@@ -171,10 +177,22 @@ def _resolved(name: str, value: Any, remedy: str) -> Any:
     """The object that a text such as `"shop.privacy:redact"` names; anything else is itself."""
     if not isinstance(value, str):
         return value
-    found, failure = attempt(late.module("pkgutil").resolve_name, value)
+    found, failure = attempt(_at_place, value)
     if failure is not None:
         raise _error(name, f"names {value!r}, which cannot be imported", remedy) from failure
     return found
+
+
+def _at_place(text: str) -> Any:
+    module, _, attribute = text.rpartition(".")
+    if module and ":" not in text:
+        # Before resolve_name, which would lose why a module fails to load: it goes on with the package's attributes.
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if not f"{module}.".startswith(f"{error.name}."):
+                raise
+    return late.module("pkgutil").resolve_name(text)
 
 
 _CALLABLE_REMEDY: Final = 'Give a function, or its place as text, as in "shop.privacy:redact".'

@@ -152,14 +152,17 @@ class Settlement:
         with self._lock:
             is_new = self._told_pause != reason
             is_to_be_said = is_new or not self._is_pause_said
-            self._told_pause, self._is_pause_said = reason, True
+            self._told_pause, self._is_pause_said = reason, not is_to_be_said
         error = _paused(answered.outcome)
         if is_new:
             self._reporter.paused(error)
         if is_to_be_said:
             meanwhile = f"{_how_many_wait(len(self._buffer))}, and it is tried once a minute"
             # Not where such a line stands a moment before: then with a later try.
-            self._is_pause_said = self._reporter.say_paused(error, meanwhile)
+            is_said = self._reporter.say_paused(error, meanwhile)
+            with self._lock:
+                if self._told_pause == reason:
+                    self._is_pause_said |= is_said
 
     def _sift(self, answered: Answered) -> None:
         refused = _indexes(answered)

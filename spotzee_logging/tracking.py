@@ -11,10 +11,11 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Literal, TypeVar, overload
 
 from spotzee_logging import late
-from spotzee_logging.errors import did_you_mean
-from spotzee_logging.event import EVENT_RULES, USER_RULES, Rule, UserFields
+from spotzee_logging.errors import InvalidSettings, did_you_mean
+from spotzee_logging.event import UserFields
 from spotzee_logging.foreign import is_async
 from spotzee_logging.markers import Marker, arg, elapsed, error, result
+from spotzee_logging.setting_kinds import Row, valid
 from spotzee_logging.track_arguments import Layout, signature_of
 from spotzee_logging.track_block import Block, BlockTemplate, Draft, OpenBlocks
 from spotzee_logging.track_call import Call
@@ -151,15 +152,14 @@ def track(  # noqa: PLR0913  an event's fields, and when and where it is logged
     A tracked class is found no longer as itself by pickle, `match` and `type(...) is`, and its subclasses make no
     event: track its `__init__` where that matters, as it does with exceptions, which are refused as enums are.
 
-    Raises TypeError or ValueError where it is used wrongly, never at a call, unless a handler is `strict`.
+    Raises TypeError or ValueError where it is used wrongly, never at a call, unless a handler is `strict`. A value that
+    breaks a rule of the API, a constant too, is said of each event.
 
     >>> @track("order_placed", external_id=arg.customer, data={"order_id": result["id"], "seconds": elapsed})
     ... def place_order(customer, cart):
     ...     return {"id": "ord_42"}
     """
     fields = {"external_id": external_id, "anonymous_id": anonymous_id, "data": data, "user": user}
-    _refuse_wrong_constants(fields, EVENT_RULES, "")
-    _refuse_wrong_constants(user if isinstance(user, Mapping) else {}, USER_RULES, "user.")
     is_bare = _can_be_tracked(name)
     event_name = None if is_bare else _valid_name(name)
     tracking = Tracking(event_name, fields, _ends(on, when), _valid_logger(logger), _valid_level(level))
@@ -192,21 +192,6 @@ def _valid_name(name: Any) -> str | None:
     return name
 
 
-def _refuse_wrong_constants(given: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str) -> None:
-    """What would break a rule at each call. Markers and callables tell at a call, and what is None is left out."""
-    for field, value in given.items():
-        if value is None or isinstance(value, Marker) or callable(value):
-            continue
-        rule = rules.get(field)
-        if rule is None:
-            remedy = f"{did_you_mean(field, rules)} The API knows {', '.join(rules)}."
-            raise TypeError(f"track: {prefix}{field} is no field of an event.{remedy}")
-        problem = rule.broken_by(value)
-        if problem is not None:
-            kind = ValueError if isinstance(value, rule.type) else TypeError
-            raise kind(f"track: {prefix}{field} {problem}. {rule.remedy}")
-
-
 def _ends(on: str, when: Any) -> Ends:
     if on not in _ENDS:
         remedy = did_you_mean(on, _ENDS)
@@ -225,10 +210,9 @@ def _valid_logger(logger: Any) -> logging.Logger | str | None:
 
 
 def _valid_level(level: int | str) -> int:
-    # A logger that nobody knows takes what every logger takes, and refuses what they refuse.
     try:
-        return logging.Logger("level", level).level  # noqa: LOG001  it is only asked
-    except (ValueError, TypeError):
+        return int(valid("level", Row("level", ""), level))
+    except InvalidSettings:
         raise ValueError(f'track: level must be a number or a name like "INFO", got {level!r}.') from None
 
 

@@ -175,6 +175,17 @@ def test_no_http_at_all(answer_with, send):
     assert send(answer_with(b"SSH-2.0-OpenSSH\r\n")).status is None
 
 
+def test_a_proxy_that_refuses(answer_with, send, monkeypatch):
+    """What the proxy answers is told, by its number."""
+    monkeypatch.setenv("HTTPS_PROXY", answer_with(http(407)))
+    monkeypatch.setenv("NO_PROXY", "")
+
+    outcome = send("https://127.0.0.1:1")
+
+    assert outcome.status is None
+    assert outcome.message == "ProxyError (OSError): the proxy answers 407"
+
+
 def test_certificates_that_are_not_there(answer_with, send, monkeypatch, tmp_path):
     """Where a variable names certificates in vain, the line names the variable."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))

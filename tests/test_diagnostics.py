@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from spotzee_logging.diagnostics import Diagnostics
+from spotzee_logging.errors import DeliveryPaused
 from spotzee_logging.reporting import Reporter
 from spotzee_logging.stats import Ledger
 
@@ -76,6 +77,20 @@ def test_a_server_with_words_without_end(said, told):
     assert rejected == {**dict.fromkeys(codes[:50], 2), "other": 300}
     assert len(said()) == 51
     assert told == [*codes, *codes]
+
+
+def test_pauses_of_a_server_with_words_without_end(said):
+    """They are said as some dozens of kinds too, and take no words from the account of what is rejected."""
+    ledger = Ledger()
+    reporter = Reporter(ledger, Diagnostics(Clock()), None)
+
+    for number in range(200):
+        reporter.say_paused(DeliveryPaused("paused", reason=f"err_{number}"), "1 event waits")
+    reporter.rejected([b'{"name": "n", "external_id": "c"}'], "validation_failed", "422 no", None)
+
+    assert len(said()) == 51 + 1
+    rejected = ledger.snapshot(pending_bytes=0, in_flight=0, paused_seconds=0).rejected
+    assert rejected == {"validation_failed": 1}
 
 
 SCRIPT = """

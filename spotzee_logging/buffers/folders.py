@@ -23,9 +23,9 @@ def make_folder(folder: str, *, is_synced: bool) -> None:
 
 def nearest_folder(folder: str) -> str:
     """The folder itself, or the nearest above it that is there."""
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    return folder
+    above = os.path.dirname(folder)
+    # A drive of Windows' that is not there has nothing above it.
+    return folder if folder == above or os.path.exists(folder) else nearest_folder(above)
 
 
 def sync_folder(folder: str) -> None:

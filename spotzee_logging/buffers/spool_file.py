@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -84,7 +85,12 @@ class SpoolFile:
         """
         with _translated(self.path):
             is_there = _is_spool(self.path)
-            _check_writable(self.path if is_there else nearest_folder(os.path.dirname(self.path)))
+            if is_there:
+                _check_writable(self.path)
+            folder = nearest_folder(os.path.dirname(self.path))
+            if not os.access(folder, os.W_OK | os.X_OK):
+                message = f"the spool {self.path} has files beside it, and {folder} may not be written to"
+                raise SpoolError(f"{message}: see its permissions", path=self.path)
             return is_there
 
     def _create(self) -> None:
@@ -197,13 +203,13 @@ def _is_spool(path: str) -> bool:
     Raises `SpoolError` where it is anything else, or cannot be read. Nothing is changed to find out.
     """
     try:
-        size = os.stat(path).st_size
+        found = os.stat(path)
     except FileNotFoundError:
         return False
-    if not size:
-        return False
-    if size < HEADER_BYTES:
+    if not stat.S_ISREG(found.st_mode) or 0 < found.st_size < HEADER_BYTES:
         raise no_database(path)
+    if not found.st_size:
+        return False
     if not os.access(path, os.R_OK):
         raise SpoolError(f"the spool {path} cannot be read: see its permissions", path=path)
     # By SQLite, never by `open`: closing the file would give up all locks that this process has on it, another

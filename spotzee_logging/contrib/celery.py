@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from spotzee_logging import lifecycle
 from spotzee_logging.contact import NOBODY, Contact, as_dict, get_contact, replace_contact
-from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by, plain_function
+from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.errors import MissingLibrary
 from spotzee_logging.event import TooLarge
 from spotzee_logging.logger_tree import sends_events
 from spotzee_logging.plain_values import plain
+from spotzee_logging.setting_kinds import plain_function_of
 
 try:
     from celery import signals
@@ -47,7 +48,7 @@ def carry_contacts(identify: Identify | None = None) -> None:
     Raises `InvalidSettings` where `identify` cannot be called, or only awaited.
     """
     if identify is not None:
-        identify = plain_function(identify)
+        identify = plain_function_of("identify", identify)
 
     def begin(task: Any, args: Any, kwargs: Any, **_: Any) -> None:
         who = NOBODY if identify is None else found_by(identify, task, args, kwargs)

@@ -56,7 +56,8 @@ def contact_middleware(get_response: Callable[[Any], Any]) -> Callable[[Any], An
     cannot wait, so a login in there is not seen, nor is anybody for an event of asynchronous middleware before it.
     """
     given = getattr(conf.settings, "SPOTZEE_CONTACT", None)
-    ways = _Ways(logged_in_user if given is None else function_of("SPOTZEE_CONTACT", given))
+    # A text of nothing is what `os.environ.get("SPOTZEE_CONTACT", "")` gives.
+    ways = _Ways(logged_in_user if given is None or given == "" else function_of("SPOTZEE_CONTACT", given))
     if iscoroutinefunction(get_response):
 
         async def around_async(request: Any) -> Any:

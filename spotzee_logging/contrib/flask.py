@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from spotzee_logging.contact import LazyContact, replace_contact
-from spotzee_logging.contrib.identify import ContactFields, found_by, plain_function
+from spotzee_logging.contrib.identify import ContactFields, found_by
 from spotzee_logging.errors import MissingLibrary
+from spotzee_logging.setting_kinds import plain_function_of
 
 try:
     from flask import Flask, Request, appcontext_pushed, g, request
@@ -31,7 +32,7 @@ def bind_contacts(app: Flask, identify: Callable[[Request], ContactFields | None
     Raises `InvalidSettings` where `identify` cannot be called, or only awaited.
     """
     is_bound = _EXTENSION in app.extensions
-    app.extensions[_EXTENSION] = plain_function(identify)
+    app.extensions[_EXTENSION] = plain_function_of("identify", identify)
     if is_bound:
         return  # bound twice, the request's own contact would be taken for who acts around it, and act after it
 

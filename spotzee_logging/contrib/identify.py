@@ -10,7 +10,6 @@ from spotzee_logging.contact import NOBODY, Contact, make_contact
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.event import UserFields
 from spotzee_logging.foreign import attempt, how_raised
-from spotzee_logging.setting_kinds import Row, valid
 
 _diagnostics: Final = Diagnostics()
 
@@ -21,11 +20,6 @@ class ContactFields(TypedDict, total=False):
     external_id: str | None
     anonymous_id: str | None
     user: UserFields | None
-
-
-def plain_function(identify: Any) -> Any:
-    """The function, or what it names as text. Raises `InvalidSettings` where that cannot be called, or only awaited."""
-    return valid("identify", Row("callable", ""), identify)
 
 
 def found_by(identify: Callable[..., ContactFields | None], *arguments: Any) -> Contact:

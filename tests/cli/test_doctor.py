@@ -15,6 +15,8 @@ import pytest
 import trustme
 from loopback import Wire
 
+from spotzee_logging.buffers.survey import SpoolSurvey
+
 KEY = "sk_doctor_secret"
 
 GOOD = """
@@ -317,6 +319,10 @@ def test_a_tag_that_nobody_sees_is_named_where_it_stands(doctor, call):
         'logger.info("%(total)s", {"total": 7})',
         'logger.info("x", extra={"spotzee_contact": {"external_id": "c"}, 7: 8, "event": "n"})',
         'send({"spotzee_event": "n", "external_id": "c"})',
+        'audit.info("x", {"spotzee_event": "n", "external_id": "c"})',
+        'logger.info({"spotzee_event": "n", "external_id": "c"})',
+        'rows = {"handlers": {"spotzee_events": 7}, "spotzee_event_id": 8}',
+        'logger.info("x", extra={"spotzee_event": "n", "external_id": "c", "spotzee_events": 7})',
     ],
 )
 def test_what_only_looks_like_a_tag_is_none_of_it(doctor, call):
@@ -472,6 +478,9 @@ def test_a_certificate_that_is_not_trusted_and_then_is(doctor, tmp_path):
     assert "its certificate is trusted" in trusted.facts["connection"][0]
     assert trusted.wrong == {}
     assert "which is not there" in words_of(nowhere, "connection")
+    assert [each["remedy"] for each in nowhere.wrong["connection"]][1:] == [
+        "Set that variable right, or unset it."
+    ]
 
 
 def test_a_proxy_that_is_down(doctor):
@@ -533,15 +542,41 @@ def test_a_programs_spool_is_left_alone(doctor, sandbox, run_python, tmp_path):
     assert sandbox.events() == []
 
 
+OWN_BUFFER = """
+import logging
+from spotzee_logging import SpotzeeHandler
+from spotzee_logging.buffers.sqlite import SqliteBuffer
+
+buffer = SqliteBuffer("events.db", 10**9)
+logging.basicConfig(level=logging.INFO, handlers=[SpotzeeHandler(buffer=buffer)])
+logging.getLogger("shop").info("loaded", extra={"spotzee_event": "loaded", "external_id": "cust_001"})
+"""
+
+
+def test_a_programs_own_buffer_gets_nothing(doctor, tmp_path):
+    """What a program logs while it is loaded does not get into a buffer that it made itself."""
+    assert doctor(OWN_BUFFER).wrong == {}
+
+    with contextlib.closing(SpoolSurvey(str(tmp_path / "events.db"))) as spool:
+        assert list(spool.pending()) == []
+    assert "must keep the contract" in words_of(
+        doctor(OWN_BUFFER.replace("(buffer=buffer)", "(buffer=7)")), "logging"
+    )
+
+
 def test_a_spool_that_cannot_be(doctor, tmp_path):
     """A spool that no program could start with is found by its setting alone."""
     (tmp_path / "notes.txt").write_text("no database")
 
     foreign = doctor(SPOTZEE_SPOOL=str(tmp_path / "notes.txt"))
     beneath = doctor(SPOTZEE_SPOOL=str(tmp_path / "notes.txt" / "events.db"))
+    folder = doctor(SPOTZEE_SPOOL=str(tmp_path))
+    unused = doctor(SPOTZEE_SPOOL=str(tmp_path / "notes.txt"), SPOTZEE_DISABLED="1")
 
     assert "no spool" in words_of(foreign, "spool")
     assert "Not a directory" in words_of(beneath, "spool")
+    assert "no spool" in words_of(folder, "spool")
+    assert "spool" not in unused.wrong
     assert (tmp_path / "notes.txt").read_text() == "no database"
 
 

@@ -186,6 +186,47 @@ def test_what_is_no_function_is_refused_when_django_starts(kind, identify):
     assert "Give a function" in str(told.value)
 
 
+def test_a_setting_of_nothing_is_the_default(users):
+    """As `os.environ.get("SPOTZEE_CONTACT", "")` gives it."""
+    with override_settings(SPOTZEE_CONTACT=""):
+        assert ask("wsgi", "view", users[0]).content.decode() == str(users[0].pk)
+
+
+def test_what_is_wrong_in_the_functions_module_is_told(tmp_path, monkeypatch):
+    """A module that cannot be imported for want of another shows which one it misses."""
+    (tmp_path / "spotzee_test_shop").mkdir()
+    (tmp_path / "spotzee_test_shop" / "__init__.py").touch()
+    (tmp_path / "spotzee_test_shop" / "identity.py").write_text("import not_installed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with override_settings(SPOTZEE_CONTACT="spotzee_test_shop.identity.contact_of"):
+        with pytest.raises(InvalidSettings) as told:
+            ask("wsgi", "view")
+
+    assert "not_installed" in str(told.value.__cause__)
+
+
+def failing(request):
+    raise KeyError("session")
+
+
+async def failing_async(request):
+    raise KeyError("session")
+
+
+@pytest.mark.parametrize("identify", [failing, failing_async], ids=["plain", "async"])
+@pytest.mark.parametrize("where", ["view", "async"])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_where_the_function_fails_is_told(users, said, kind, where, identify):
+    """The line names the program's own code, and not what Django calls it through."""
+    with override_settings(SPOTZEE_CONTACT=identify):
+        ask(kind, where)
+
+    (line,) = said()
+    assert "raised KeyError" in line
+    assert "test_django.py, line " in line
+
+
 @pytest.fixture
 def user_to_be(users, monkeypatch):
     """Whom the views that log in log in."""

@@ -28,6 +28,7 @@ PROBE: Final = encode_event(
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 TROUBLES: Final[Sequence[tuple[str, str]]] = (
+    ("CA_BUNDLE", "Set that variable right, or unset it."),
     ("SSL", "Name your network's certificates in REQUESTS_CA_BUNDLE, or see the host in base_url."),
     ("Proxy", "See HTTPS_PROXY and NO_PROXY, or give the setting session proxies of its own."),
     ("NameResolution", "See the host in base_url and this machine's DNS."),

@@ -170,12 +170,13 @@ def _in_its_folder() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_sending() -> Iterator[None]:
-    """Handlers that are made meanwhile have no way to the server, and no spool that would keep what they hold."""
+    """Handlers that are made meanwhile have no way to the server, and nothing of the program's keeps their events."""
     dispatcher_for = assembly.dispatcher_for
 
     def harmless_dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
-        meanwhile = replace(settings, session=no_session, on_error=hear, spool=None)
-        return dispatcher_for(meanwhile, buffer)
+        if buffer is not None:
+            assembly.checked_buffer(buffer)
+        return dispatcher_for(replace(settings, session=no_session, on_error=hear, spool=None), None)
 
     assembly.dispatcher_for = harmless_dispatcher_for
     try:

@@ -114,7 +114,7 @@ def variables(examined: Examined) -> Iterator[Finding]:
 def spool(examined: Examined) -> Iterator[Finding]:
     """Whether the spool can be used. It is not opened: whoever opens one takes over what is left there."""
     found = examined.settings
-    if found is None or found.spool is None:
+    if found is None or found.spool is None or found.disabled:
         return
     path = os.path.abspath(found.spool)  # noqa: PTH100  as the buffer has it
     try:

@@ -52,29 +52,31 @@ def bad_tags(examined: Examined) -> Iterator[Finding]:
     binds = sources.mention(_BINDERS) or sources.lean_on(_BINDING_MODULES)
     for place, tree in sources.trees:
         for node in ast.walk(tree):
-            found = _of_dict(node, may_have_contact=binds) if isinstance(node, ast.Dict) else _of_call(node)
-            if found is not None:
-                yield Finding(f"{place}:{getattr(node, 'lineno', 0)}: {found.says}", found.remedy)
+            if isinstance(node, ast.Dict) and TAG in (literals := _literals(node)):
+                problem = _problem(literals, may_have_contact=binds)
+                if problem is not None:
+                    yield Finding(f"{place}:{node.lineno}: {problem}", _REMEDY)
+            elif isinstance(node, ast.Call) and (problem := _misspelt_in(node) or _misplaced_in(node)):
+                yield Finding(f"{place}:{node.lineno}: {problem}", _REMEDY_OF_PLACE)
 
 
-def _of_dict(node: ast.Dict, *, may_have_contact: bool) -> Finding | None:
-    literals = _literals(node)
-    if TAG in literals:
-        problem = _problem(literals, may_have_contact=may_have_contact)
-        return None if problem is None else Finding(problem, _REMEDY)
-    keys = [key for key in literals if isinstance(key, str)]
+def _misspelt_in(call: ast.Call) -> str | None:
+    extra = next((keyword.value for keyword in call.keywords if keyword.arg == "extra"), None)
+    keys = [key for key in _literals(extra) if isinstance(key, str)] if isinstance(extra, ast.Dict) else []
     near = difflib.get_close_matches(TAG, keys, n=1, cutoff=_NEARLY)
-    return Finding(f"the key {near[0]!r} is no tag", _REMEDY_OF_PLACE) if near else None
+    return f"the key {near[0]!r} is no tag" if near and TAG not in keys else None
 
 
-def _of_call(node: ast.AST) -> Finding | None:
-    """A line whose tag is an argument to be put into its text."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+def _misplaced_in(call: ast.Call) -> str | None:
+    """A tag among what is to be put into a line's text; not as the line itself, which a mapping may be."""
+    method = call.func
+    if not isinstance(method, ast.Attribute) or method.attr not in _LOG_METHODS:
         return None
-    if node.func.attr not in _LOG_METHODS:
-        return None
-    if any(isinstance(argument, ast.Dict) and TAG in _literals(argument) for argument in node.args):
-        return Finding("the tag is an argument of the line's text, where nobody sees it", _REMEDY_OF_PLACE)
+    if "log" not in ast.unparse(method.value).lower():
+        return None  # of the program's own, which may make an extra of it
+    arguments = call.args[2:] if method.attr == "log" else call.args[1:]
+    if any(isinstance(argument, ast.Dict) and TAG in _literals(argument) for argument in arguments):
+        return "the tag is an argument of the line's text, where nobody sees it"
     return None
 
 
