@@ -107,6 +107,20 @@ def test_a_tags_own_user_fields_win():
 
 
 @pytest.mark.parametrize(
+    ("bound", "own", "arrives"),
+    [
+        ({"locale": "en"}, {"data": {"plan": "free"}}, {"locale": "en", "data": {"plan": "free"}}),
+        ({"data": {"plan": "pro"}}, {"locale": "en"}, {"locale": "en", "data": {"plan": "pro"}}),
+        ({"data": None}, {"data": {"plan": "free"}}, {"data": {"plan": "free"}}),
+    ],
+)
+def test_custom_data_of_one_side_alone_arrives(bound, own, arrives):
+    """The profile's custom data may be the contact's or the tag's: it takes no two to merge."""
+    with contact(external_id="A", user=bound):
+        assert event({"name": "n", "user": own})["user"] == arrives
+
+
+@pytest.mark.parametrize(
     ("outer", "inner", "merged"),
     [
         # field by field
@@ -331,6 +345,22 @@ def test_binding_never_raises_and_the_event_says_what_is_wrong():
         pytest.raises(InvalidEvent, match="Did you mean timezone"),
     ):
         event()
+
+
+@pytest.mark.parametrize(
+    ("tag", "problem"),
+    [
+        ("", "name is empty"),
+        ({"name": 5}, "name must be a string, got int"),
+        ({"name": "n", "data": "total"}, "data must be a mapping, got str"),
+        ({"name": "n", "totl": 5}, "totl is no field of an event"),
+        ({"name": "n", "created_at": "yesterday"}, "created_at is no time"),
+    ],
+)
+def test_an_event_of_a_contact_keeps_the_rules_as_any_other(tag, problem):
+    """What the contact gives is known to be right, and the rest is looked at."""
+    with contact(external_id="A"), pytest.raises(InvalidEvent, match=problem):
+        event(tag)
 
 
 def test_what_was_given_may_change_afterwards():
