@@ -99,6 +99,22 @@ def test_a_user_that_is_reserved_stays_out():
     assert "data" not in json.loads(formatter.format(record("n", external_id="c", user="ada")))
 
 
+def test_a_contact_whose_names_are_reserved_is_told():
+    """`reserved_attrs` is for what would be data: an event keeps who it is about."""
+    formatter = EventFormatter(reserved_attrs=["external_id", "user"])
+    who = {"external_id": "c", "user": {"locale": "en-AU"}}
+
+    assert formatted("n", formatter, **who) == {"name": "n", **who, "created_at": CREATED_AT}
+
+
+def test_an_extra_whose_name_is_no_text_is_data():
+    """logging takes any key in `extra`: it arrives as its text, and costs no event."""
+    made = record("n", external_id="c")
+    vars(made).update({7: "seven"})
+
+    assert json.loads(EventFormatter().format(made))["data"] == {"7": "seven"}
+
+
 def test_ids_and_user_among_the_extras_go_where_they_belong():
     """`external_id`, `anonymous_id` and `user` are fields of the event; as None they count as not given."""
     extra = {"external_id": "c", "anonymous_id": "a", "user": {"locale": "en-AU"}}

@@ -92,6 +92,16 @@ def test_structlogs_usual_processors(configure, arrived, road):
     assert arrived.handler.stats().rejected == {"invalid_event": 1}
 
 
+@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS)
+def test_what_structlog_is_asked_to_show_is_no_data(configure, arrived, road):
+    """`exc_info` and `stack_info` say what the line shows, and are no fields of it."""
+    configure(road).info(
+        "failed", spotzee_event="order_failed", external_id="c", exc_info=True, stack_info=True, attempts=2
+    )
+
+    assert arrived() == [event("order_failed", {"attempts": 2}, external_id="c")]
+
+
 def test_structlog_fields_that_logging_has_too(configure, arrived):
     """With ProcessorFormatter fields may have names that logging's own `extra` refuses."""
     log = configure(ROADS["ProcessorFormatter"])
