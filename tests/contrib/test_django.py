@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 from django.utils.decorators import async_only_middleware
 
-from spotzee_logging import bind_contact, get_contact
+from spotzee_logging import bind_contact, contact, get_contact
 from spotzee_logging.errors import InvalidSettings
 
 URLS = types.ModuleType("spotzee_test_urls")
@@ -144,6 +144,30 @@ def test_a_request_without_events_touches_no_session(users):
 def test_a_request_without_a_session_is_not_asked_for_its_user(users):
     """So it is under ASGI where the request has no cookie of a session."""
     assert "Vary" not in ask("asgi", "quiet").headers
+
+
+def by_session(request):
+    return {"external_id": "cust_001", "anonymous_id": "anon", "user": {"email": "ada@example.com"}}
+
+
+def test_a_contact_inside_the_request_adds_to_it(spotzee_events, users, log):
+    """A view that binds a field more keeps the ids and the profile that the request has."""
+
+    def view(request):
+        with contact(user={"locale": "en-AU"}):
+            log("inside")
+        return HttpResponse("ok")
+
+    URLS.urlpatterns.append(path("inside", view))
+    with override_settings(SPOTZEE_CONTACT=by_session):
+        ask("wsgi", "inside")
+
+    spotzee_events.assert_tracked(
+        "inside",
+        external_id="cust_001",
+        anonymous_id="anon",
+        user={"email": "ada@example.com", "locale": "en-AU"},
+    )
 
 
 def by_header(request):
