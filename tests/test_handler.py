@@ -170,6 +170,20 @@ def test_an_event_that_is_too_large_is_rejected(make_handler, make_logger, told,
     assert re.search(r"takes more than \d+ bytes" + remedy, str(told[1][1]))
 
 
+def test_an_event_of_just_the_most_bytes_is_sent(make_handler, make_logger):
+    """The bound is what an event may take, and one byte more is too many."""
+    made = tag(created_at="2026-04-28T05:14:00Z", data={"text": "x" * 100})
+    record = logging.makeLogRecord({"spotzee_event": made})
+    most = len(EventFormatter().format(record))
+    roomy, tight = make_handler(max_event_bytes=most), make_handler(max_event_bytes=most - 1)
+
+    make_logger(roomy, tight).info("x", extra={"spotzee_event": made})
+
+    assert roomy.flush(10)
+    assert roomy.stats().delivered == 1
+    assert tight.stats().rejected == {"event_too_large": 1}
+
+
 def test_disabled_accepts_counts_and_sends_nothing(sandbox, make_logger, told, teller):
     """A program runs with its events switched off, without a key, and without on_error being called."""
     handler = SpotzeeHandler(disabled=True, base_url=sandbox.url, on_error=teller)
@@ -281,7 +295,16 @@ def test_of_overrides_format_and_fields_are_asked(sandbox, make_handler, make_lo
     assert by_fields == {"hooks": 0, "fields": 1}
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"name": "x"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[]",
+        '{"name": "x"}',
+        '{"name": "", "external_id": "c"}',
+        '{"name": "x", "external_id": "c", "total": 5}',
+    ],
+)
 def test_a_formatter_of_ones_own_that_makes_no_event(make_handler, make_logger, text):
     """Text that is no event is rejected, never sent."""
 
@@ -732,6 +755,29 @@ def test_a_buffer_may_stand_before_another(sandbox, make_handler, make_logger):
 
     assert handler.flush(10)
     assert len(sandbox.events()) == 1
+
+
+class Keeping(MemoryBuffer):
+    """One that keeps whose each event is."""
+
+    def __init__(self, max_bytes):
+        super().__init__(max_bytes)
+        self.keys = []
+
+    def put(self, body, key, *, wait_seconds=0.0):
+        self.keys.append(key)
+        return super().put(body, key, wait_seconds=wait_seconds)
+
+
+def test_a_buffer_is_told_whose_each_event_is(make_handler, make_logger):
+    """By the contact's id, or the visitor's where there is none: so one contact's events stay in order."""
+    buffer = Keeping(100_000)
+    logger = make_logger(make_handler(buffer=buffer))
+
+    for ids in ({"external_id": "A", "anonymous_id": "x"}, {"anonymous_id": "x"}, {"external_id": "B"}):
+        logger.info("x", extra={"spotzee_event": "visited", **ids})
+
+    assert buffer.keys == ["A", "x", "B"]
 
 
 def test_a_buffer_that_makes_room_itself_is_given_each_event_once(make_handler, make_logger):
