@@ -1,5 +1,6 @@
 """Redaction: what must not leave the program is replaced before anybody sees the event."""
 
+import collections
 import copy
 import decimal
 import enum
@@ -7,6 +8,7 @@ import json
 import logging
 import re
 import threading
+import types
 import uuid
 
 import pytest
@@ -17,6 +19,7 @@ from spotzee_logging import Settings
 from spotzee_logging.account_numbers import may_hold_number, without_accounts, without_cards
 from spotzee_logging.encoding import encode_event
 from spotzee_logging.errors import InvalidSettings
+from spotzee_logging.plain_values import MAX_DEPTH
 from spotzee_logging.redaction import Redaction
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -85,6 +88,33 @@ def test_the_value_of_a_named_key_is_replaced(key, value):
     assert sent({}, user={key: value, "plan": "pro"}) == {key: REDACTED, "plan": "pro"}
     assert sent({"a": [{"b": {key: value}}]}) == {"a": [{"b": {key: REDACTED}}]}
     assert sent({"a": ({key: value, "b": 1},)}) == {"a": [{key: REDACTED, "b": 1}]}
+
+
+@pytest.mark.parametrize("kind", [collections.OrderedDict, collections.UserDict, types.MappingProxyType])
+def test_mappings_of_other_kinds_are_looked_through(kind):
+    """What is sent as an object is held to the names, whatever its type: data itself, and what lies within."""
+    secret = kind({"password": "x", "total": 2})
+
+    for data, seen in (
+        (secret, {"password": REDACTED, "total": 2}),
+        ({"a": [secret]}, {"a": [{"password": REDACTED, "total": 2}]}),
+    ):
+        _, body = Redaction(DEFAULT).encode({"name": "n", "external_id": "c", "data": data})
+        assert json.loads(body)["data"] == seen
+
+
+def test_what_lies_too_deep_is_null_where_nothing_is_replaced_too():
+    """The bound of levels holds for data that is looked through and found clean."""
+    deep = "x"
+    for _ in range(70):
+        deep = [deep]
+    arrived = sent({"deep": deep})["deep"]
+    levels = 0
+    while arrived is not None:
+        (arrived,) = arrived
+        levels += 1
+
+    assert levels == MAX_DEPTH - 2
 
 
 @pytest.mark.parametrize(
