@@ -420,14 +420,26 @@ print(handler.stats().dropped)
     assert run_python(program(body), "http://127.0.0.1:9").stdout == "{}\n{}\n"
 
 
-def test_close_delivers(sandbox, make_handler, make_logger):
-    """After close() the events are there."""
+def test_close_delivers(sandbox, make_handler, make_logger, caplog):
+    """After close() the events are there, and there is nothing to say."""
     handler = make_handler(flush_interval_seconds=3600)
     make_logger(handler).info("x", extra={"spotzee_event": tag()})
 
     handler.close()
 
     assert len(sandbox.events()) == 1
+    assert said(caplog) == ""
+
+
+def test_flush_waits_as_long_as_it_is_told(sandbox, make_handler, make_logger):
+    """Its *timeout* is the bound, in the place of the setting."""
+    handler = make_handler(shutdown_timeout_seconds=60)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    sandbox.faults([{"hang": True}])
+    started = time.monotonic()
+
+    assert not handler.flush(0.1)
+    assert time.monotonic() - started < 30
 
 
 def test_a_closed_handler_goes_on(sandbox, make_handler, make_logger):
@@ -648,6 +660,23 @@ def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler,
 
     assert time.monotonic() - started < 0.2
     assert "closed with 1 event undelivered" in said(caplog)
+
+
+def test_close_waits_for_what_came_after_a_flush_in_vain(sandbox, make_handler, make_logger):
+    """A flush in vain stands for close's only while nothing has changed: a further event gets its chance."""
+    sandbox.faults([{"delay": 1.2}])
+    handler = make_handler(shutdown_timeout_seconds=0.8, flush_interval_seconds=3600)
+    logger = make_logger(handler)
+    logger.info("x", extra={"spotzee_event": tag(1)})
+    assert not handler.flush()
+    deadline = time.monotonic() + 10
+    while handler.stats().pending and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+
+    logger.info("x", extra={"spotzee_event": tag(2)})
+    handler.close()
+
+    assert handler.stats().delivered == 2
 
 
 def test_a_buffer_and_a_spool_are_one_too_many(tmp_path):

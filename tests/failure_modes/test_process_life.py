@@ -620,6 +620,39 @@ def test_17_late_events_share_the_exits_budget(sandbox, run_python):
     assert "Traceback" not in done.stderr
 
 
+def test_17_a_late_event_that_cannot_go_is_accounted_for(sandbox, run_python):
+    """What is logged after logging's own shutdown, to no server, is dropped, counted and told of."""
+    sandbox.stop()
+    source = """
+import atexit
+def late():
+    log(2)
+    print(handler.stats().dropped, handler.stats().pending, told)
+atexit.register(late)
+told = []
+def tell(event, error): told.append((event.data['number'], error.reason))
+""" + program("", shutdown_timeout_seconds=0.2).replace(
+        "base_url=sys.argv[1],", "base_url=sys.argv[1], on_error=tell,"
+    )
+
+    done = run_python(source, sandbox.url)
+
+    assert done.stdout.strip() == "{'shutdown': 1} 0 [(2, 'shutdown')]"
+
+
+def test_17_an_on_error_that_logs_at_exit_costs_no_event(sandbox, run_python):
+    """It is called on the thread that delivers, which goes on to deliver the others."""
+    sandbox.faults([{"status": 422}])
+    source = "def tell(event, error): event.data['number'] < 9 and log(9)\n"
+    source += program(
+        "for n in range(4): log(n)", capacity=1, connections=1, flush_interval_seconds=3600
+    ).replace("base_url=sys.argv[1],", "base_url=sys.argv[1], on_error=tell,")
+
+    run_python(source, sandbox.url)
+
+    assert numbers(sandbox)[:3] == [1, 2, 3]
+
+
 def test_17_the_first_event_at_exit_keeps_the_bound_too(sandbox, run_python):
     """Where no thread can be started any more, a hanging server delays the exit no longer than else."""
     sandbox.faults([{"hang": True, "times": 100}])
