@@ -1208,6 +1208,11 @@ def test_10_an_adapter_that_merges_extra(sandbox, run_python):
     assert done.stderr == ""
 
 
+def test_10_a_handler_that_is_switched_off_says_nothing(sandbox, run_python):
+    """Where `disabled` is set nothing is to come: that nothing came is no trouble."""
+    assert run_python(program(LEFT_AT_WARNING, disabled=True), sandbox.url).stderr == ""
+
+
 def test_10_a_program_that_tracks_may_leave_its_level(sandbox, run_python):
     """Decorated calls pass levels: where there are some, a logger at WARNING is no mistake to speak of."""
     body = """
