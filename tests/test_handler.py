@@ -431,6 +431,22 @@ def test_close_delivers(sandbox, make_handler, make_logger, caplog):
     assert said(caplog) == ""
 
 
+def test_close_after_retries_that_came_through_says_nothing_more(sandbox, make_handler, make_logger, caplog):
+    """One line tells of a server in trouble; how many tries there were is nobody's concern once all has arrived."""
+    sandbox.faults([{"status": 503, "times": 3}])
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    deadline = time.monotonic() + 20
+    while not handler.flush(0.2) and time.monotonic() < deadline:
+        pass
+
+    handler.close()
+
+    assert handler.stats().retries == 3
+    assert "503" in said(caplog)
+    assert len(said(caplog).splitlines()) == 1
+
+
 def test_flush_waits_as_long_as_it_is_told(sandbox, make_handler, make_logger):
     """Its *timeout* is the bound, in the place of the setting."""
     handler = make_handler(shutdown_timeout_seconds=60)
