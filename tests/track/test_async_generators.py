@@ -150,6 +150,24 @@ def test_an_early_close_is_a_return(catcher):
     assert {"error": None} == catcher.one.data
 
 
+@pytest.mark.parametrize("end", ["exhausted", "closed"])
+def test_its_end_makes_the_event_whoever_holds_it(catcher, end):
+    """A generator that is kept after its end has told of it."""
+
+    async def main():
+        generator = tracked(1)
+        await anext(generator)
+        if end == "closed":
+            await generator.aclose()
+        else:
+            assert "done" == await anext(generator, "done")
+        return generator, list(catcher.events)
+
+    _, events = run(main)
+
+    assert ["counted"] == [event.name for event in events]
+
+
 def test_a_break_is_an_end_like_any_other(catcher):
     """A loop that is left early makes the event, and the loop still closes the generator."""
     cleaned = []

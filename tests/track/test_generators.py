@@ -152,6 +152,39 @@ def test_an_early_close_is_a_return(catcher):
     assert {"result": None, "error": None} == catcher.one.data
 
 
+def test_a_generator_exit_that_is_thrown_in_is_a_return(catcher):
+    """So do those close it that stand between: it is the same end."""
+
+    @both
+    def go():
+        yield 1
+
+    generator = go()
+    next(generator)
+    with pytest.raises(GeneratorExit):
+        generator.throw(GeneratorExit())
+
+    assert {"result": None, "error": None} == catcher.one.data
+
+
+def test_a_clean_up_that_fails_is_a_raise(catcher):
+    """What the body raises when it is closed comes out of close(), and is an event where that was asked for."""
+
+    @both
+    def go():
+        try:
+            yield 1
+        finally:
+            raise ValueError("no")
+
+    generator = go()
+    next(generator)
+    with pytest.raises(ValueError, match="no"):
+        generator.close()
+
+    assert {"error": "ValueError: no"} == catcher.one.data
+
+
 def test_a_break_is_an_end_like_any_other(catcher):
     """A loop that is left early makes the event."""
     for _ in tracked(5):
