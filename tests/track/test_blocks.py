@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import contextvars
+import gc
 import threading
+import time
+import weakref
 
 import pytest
 
@@ -61,6 +65,36 @@ def test_markers_of_a_block(catcher):
 
     assert isinstance(catcher.one.data["seconds"], float)
     assert (None, True, "by the block") == tuple(catcher.one.data[key] for key in ("error", "asked", "set"))
+
+
+def test_markers_deep_in_a_blocks_data(catcher):
+    """A marker has the block's value wherever it stands, beside constants too."""
+    data = {"deep": {"kind": "full", "error": error}, "listed": ["full", error], "tuple": (error,)}
+    with pytest.raises(ValueError), track("x", external_id="c", on="raise", data=data):
+        raise ValueError("no")
+
+    assert catcher.one.data == {
+        "deep": {"kind": "full", "error": "ValueError: no"},
+        "listed": ["full", "ValueError: no"],
+        "tuple": ["ValueError: no"],
+    }
+
+
+def test_how_long_a_block_took(catcher):
+    """`elapsed` is the time from its begin to its end, in seconds."""
+    started = time.perf_counter()
+    with track("x", external_id="c", data={"seconds": elapsed}):
+        pass
+
+    assert 0 <= catcher.one.data["seconds"] <= time.perf_counter() - started
+
+
+def test_a_block_of_no_data_has_none(catcher):
+    """What neither `track` nor the draft was given is no field of the event."""
+    with track("x", external_id="c"):
+        pass
+
+    assert (catcher.one.data, catcher.one.user) == (None, None)
 
 
 @pytest.mark.parametrize("marker", [arg.x, result, result.id])
@@ -254,6 +288,71 @@ def test_entered_and_left_by_an_exit_stack(catcher):
             stack.enter_context(tracking).external_id = f"cust_{number}"
 
     assert [event.external_id for event in catcher.events] == ["cust_1", "cust_0"]
+
+
+def test_exit_stacks_of_many_tasks(catcher):
+    """Each stack leaves the block that was entered in its task, in whatever order they end."""
+    tracking = track("done")
+
+    async def work(number, entered, may_leave):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(tracking).external_id = f"cust_{number}"
+            entered.set()
+            await may_leave.wait()
+
+    async def main():
+        tasks, leaves = [], []
+        for number in range(3):
+            entered = asyncio.Event()
+            leaves.append(asyncio.Event())
+            tasks.append(asyncio.create_task(work(number, entered, leaves[-1])))
+            await entered.wait()
+        for number in (1, 0, 2):
+            leaves[number].set()
+            await tasks[number]
+
+    asyncio.run(main())
+    assert [event.external_id for event in catcher.events] == ["cust_1", "cust_0", "cust_2"]
+
+
+def test_exit_stacks_that_are_closed_in_the_order_of_their_begin(catcher):
+    """Blocks of other names that are open meanwhile are left alone."""
+    stacks = [contextlib.ExitStack() for _ in range(2)]
+    for number, stack in enumerate(stacks):
+        stack.enter_context(track(f"done_{number}", external_id="c"))
+
+    for stack in stacks:
+        stack.close()
+
+    assert [event.name for event in catcher.events] == ["done_0", "done_1"]
+
+
+def test_an_exit_stack_that_is_closed_in_another_context(catcher):
+    """Nothing there knows of the block, and it ends all the same."""
+    stack = contextlib.ExitStack()
+    contextvars.copy_context().run(stack.enter_context, track("done", external_id="c"))
+
+    stack.close()
+
+    assert "done" == catcher.one.name
+
+
+def test_a_block_that_has_ended_keeps_nothing(catcher):
+    """What was put into its draft can be freed as soon as it is over."""
+
+    class Order:
+        def __str__(self):
+            return "ord_42"
+
+    order = Order()
+    with track("x", external_id="c") as draft:
+        draft.data["order"] = order
+    kept = weakref.ref(order)
+    del draft, order
+    gc.collect()
+
+    assert {"order": "ord_42"} == catcher.one.data
+    assert kept() is None
 
 
 def test_what_comes_late_and_is_too_large_makes_the_event_so(catcher):
