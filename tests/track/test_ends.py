@@ -73,6 +73,15 @@ def test_when_decides_over_the_call(catcher):
     assert [3.25, 3] == [event.data["n"] for event in catcher.events]
 
 
+def test_a_predicate_that_answers_is_spoken_of_nowhere(catcher, caplog):
+    """Whether it wants a call or not."""
+    for number in range(2):
+        track("x", external_id="c", when=lambda call, number=number: number)(lambda: 3)()
+
+    assert "x" == catcher.one.name
+    assert [] == [record for record in caplog.records if record.name == "spotzee_logging"]
+
+
 def test_a_predicate_that_raises_makes_no_event(catcher, caplog):
     """No event, one line that says so, and the program goes on."""
     tracked = track("x", external_id="c", when=lambda call: call.result.missing)(lambda: 3)

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import functools
 import inspect
 import logging
 import pickle
@@ -280,6 +281,45 @@ def test_a_level_is_named_in_any_case(make_catcher, make_logger):
         track("x", external_id="c", logger=logger, level=level)(lambda: None)()
 
     assert [30, 30, 30] == records
+
+
+class WithInit:
+    def __init__(self): ...
+
+
+class WithoutInit: ...
+
+
+class WithMethods:
+    @classmethod
+    def make(cls): ...
+
+    def __call__(self): ...
+
+
+@pytest.mark.parametrize(
+    ("called", "path", "line", "name"),
+    [
+        (WithInit, __file__, WithInit.__init__.__code__.co_firstlineno, "WithInit"),
+        (WithoutInit, __file__, None, "WithoutInit"),
+        (WithMethods.make, __file__, WithMethods.make.__func__.__code__.co_firstlineno, "make"),
+        (WithMethods(), __file__, WithMethods.__call__.__code__.co_firstlineno, "WithMethods"),
+        (functools.partial(plain, 1), __file__, plain.__code__.co_firstlineno, "plain"),
+        (dict, "(unknown file)", None, "dict"),
+    ],
+    ids=["class", "class without __init__", "bound", "object", "partial", "builtin"],
+)
+def test_the_record_is_of_whatever_is_called(make_logger, make_catcher, called, path, line, name):
+    """A class's is that of its `__init__`, an object's that of its `__call__`, and C has no line."""
+    records = []
+    catcher = make_catcher()
+    catcher.addFilter(lambda record: records.append(record) or True)
+
+    track("x", external_id="c", logger=make_logger(catcher))(called)()
+
+    (record,) = records
+    assert (path, name) == (record.pathname, record.funcName)
+    assert record.lineno == line or line is None
 
 
 @pytest.mark.parametrize(
