@@ -3,6 +3,8 @@
 import logging
 import subprocess
 import sys
+import threading
+import time
 from unittest import mock
 
 import pytest
@@ -96,6 +98,10 @@ def add_other(logger, _, __):
     logger.addHandler(Keeper())
 
 
+def add_other_of_its_level(logger, _, __):
+    logger.addHandler(Keeper(logging.INFO))
+
+
 def add_other_above(logger, _, make_logger):
     above = make_logger(Keeper(), name=f"{logger.name}.above")
     logger.parent, logger.propagate = above, True
@@ -145,6 +151,7 @@ class OwnFormatter(EventFormatter):
 
 WHO_LOOK = [
     add_other,
+    add_other_of_its_level,
     add_other_above,
     filter_logger,
     filter_handler,
@@ -461,6 +468,36 @@ def test_one_that_nobody_may_ask_costs_no_event(make, make_logger):
     call(make_logger(handler, Unasked()))
 
     assert 1 == len(kept)
+
+
+def test_its_level_holds(make, make_logger):
+    """A call below the handler's own level is no concern of it, and one at it is."""
+    handler, kept = make(level=logging.WARNING)
+    for level in (logging.INFO, logging.WARNING):
+        call(make_logger(handler), level=level)
+
+    assert [True] == kept.was_direct
+
+
+def test_its_flush_level_holds(sandbox, make_handler, make_logger, caplog):
+    """A call at that level is delivered at once, whatever the others wait for, and nothing is said."""
+    handler = make_handler(flush_interval_seconds=3600)
+    call(make_logger(handler), level=logging.ERROR)
+
+    deadline, tick = time.monotonic() + 20, threading.Event()
+    while not sandbox.events() and time.monotonic() < deadline:
+        tick.wait(0.01)
+
+    assert [{"n": 1}] == [event["data"] for event in sandbox.events()]
+    assert "" == caplog.text
+
+
+def test_a_tracked_call_of_our_own_name_is_no_event(make, make_logger):
+    """What is logged under our name is what we say of ourselves."""
+    handler, kept = make()
+    call(make_logger(handler, name="spotzee_logging.shop"))
+
+    assert [] == kept
 
 
 def test_a_tracked_call_of_a_transports_name_is_an_event(make, make_logger):
