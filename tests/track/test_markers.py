@@ -142,6 +142,40 @@ def test_defaults_and_star_arguments(catcher):
     } == catcher.one.data
 
 
+def test_what_is_left_over_is_what_has_no_parameter(catcher):
+    """**kwargs is what the function itself gets in it, however the others were given."""
+
+    def go(a, *, c=3, **options): ...
+
+    track("x", external_id="c", data={"a": arg.a, "options": arg.options})(go)(a=1, c=4, color="red")
+
+    assert {"a": 1, "options": {"color": "red"}} == catcher.one.data
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda: 1, r"has no parameter 'customre'; it has none\. Name"),
+        (
+            lambda customer, total: 1,
+            r"'customre'; it has customer, total\. Did you mean customer\? Name one of them in arg\.",
+        ),
+    ],
+)
+def test_an_argument_that_the_function_has_not(function, says):
+    """It is refused at decoration, with those that there are and the closest."""
+    with pytest.raises(TypeError, match=says):
+        track("x", external_id="c", data={"a": arg.customre})(function)
+
+
+@pytest.mark.parametrize("name", ["_private", "__begun", "ended__"])
+def test_attributes_of_odd_names_are_followed(catcher, name):
+    """Only names with two underscores on both sides are Python's own."""
+    data = {"n": getattr(arg.a, name)}
+
+    assert {"n": 7} == event_of(catcher, lambda a: 1, Thing(**{name: 7}), data=data).data
+
+
 def test_positional_only_parameters(catcher):
     """A positional-only parameter is no keyword of the same name."""
 
