@@ -673,6 +673,7 @@ told_at_sight = st.recursive(
     of=st.sampled_from([encoding, STDLIB]),
 )
 @example(data={"total": float("nan"), "day": dt.date(2026, 4, 28)}, of=STDLIB)
+@example(data={"total": float("nan"), "least": -math.inf, "lines": [1.5, math.inf]}, of=STDLIB)
 @example(data={"note": "half \ud800", "lines": [(1, 2.5), ()]}, of=STDLIB)
 def test_the_short_way_to_bytes_says_the_same(data, of):
     """What was looked through for secrets is not looked through again, and arrives as it would have."""
