@@ -124,6 +124,12 @@ class Slotted:
 Point = collections.namedtuple("Point", "x y")
 
 
+class Pair(tuple):
+    """A tuple whose members have no names."""
+
+    __slots__ = ()
+
+
 class Mute:
     def __str__(self):
         raise RuntimeError("no words")
@@ -250,6 +256,7 @@ ODD_VALUES = {
     "dataclass with an unset slot": (Slotted(), None),
     "namedtuple": (Point(1, Point(2, 3)), {"x": 1, "y": {"x": 2, "y": 3}}),
     "tuple": ((1, (2, "a")), [1, [2, "a"]]),
+    "tuple of one's own": (Pair((1, Pair((2, "a")))), [1, [2, "a"]]),
     "Path": (pathlib.PurePosixPath("/srv/shop"), "/srv/shop"),
     "Path of no Unicode": (pathlib.PurePosixPath("/srv/\udcff"), "/srv/\ufffd"),
     "exception": (ValueError("too small", 3), "ValueError: ('too small', 3)"),
