@@ -183,6 +183,33 @@ WORST += [
 ]
 
 
+ISSUERS = {
+    "Visa": ("4", (16, 19)),
+    "Mastercard": ("51 55 2221 2229 223 229 23 26 270 271 2720", (16,)),
+    "American Express": ("34 37", (15,)),
+    "Discover": ("6011 644 649 65", (16, 19)),
+    "UnionPay": ("62", (16, 17, 18, 19)),
+    "JCB": ("3528 3529 353 358", (16, 17, 18, 19)),
+    "Diners Club": ("300 305 309 36 38 39", (14, 16, 19)),
+    "Maestro": ("5018 5020 5038 5893 6304 6759 6761 6763", (16, 18, 19)),
+    "Mir": ("2200 2204", (16, 17, 18, 19)),
+    "RuPay": ("508 60 81 82", (16,)),
+    "nobody": ("1 2205 2220 2721 28 306 31 33 3527 359 50 5017 56 59 6303 66 7 80 83 9", ()),
+}
+
+
+@pytest.mark.parametrize("issuer", ISSUERS)
+def test_each_issuers_numbers_have_its_lengths(issuer):
+    """A number is one by its first digits, its length and its check together, and none by two of them."""
+    prefixes, lengths = ISSUERS[issuer]
+
+    for prefix in prefixes.split():
+        for length in range(12, 21):
+            made = [prefix.ljust(length - 1, "7") + last for last in "0123456789"]
+            found = [number for number in made if without_cards(number, PUT) == PUT]
+            assert found == [number for number in made if length in lengths and is_luhn(number)]
+
+
 @pytest.mark.parametrize("piece", WORST)
 def test_the_work_grows_with_the_text_alone(piece):
     """Whatever a text of digits and letters looks like, no part of it is read again and again.
