@@ -14,7 +14,7 @@ import weakref
 
 import pytest
 
-from conftest import program, tag
+from conftest import numbers, program, tag
 from spotzee_logging import Event, EventFormatter, SpotzeeHandler, flush
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.errors import InvalidEvent, InvalidSettings
@@ -404,6 +404,21 @@ def test_without_flush_on_close_what_is_pending_is_dropped(sandbox, make_handler
     assert handler.stats().dropped == {"closed": 1}
     assert told[0][1].reason == "closed"
     assert sandbox.events() == []
+
+
+def test_without_flush_on_close_a_spool_keeps_what_is_pending(sandbox, tmp_path, make_handler, make_logger):
+    """Closing leaves it where it is, and a handler that is still on a logger goes on with it."""
+    handler = make_handler(spool=tmp_path / "events.db", flush_interval_seconds=3600)
+    handler.flushOnClose = False
+    logger = make_logger(handler)
+    logger.info("x", extra={"spotzee_event": tag(1)})
+
+    handler.close()
+
+    assert (handler.stats().pending, handler.stats().dropped, sandbox.events()) == (1, {}, [])
+    logger.info("x", extra={"spotzee_event": tag(2)})
+    assert handler.flush(10)
+    assert numbers(sandbox) == [1, 2]
 
 
 @pytest.mark.parametrize("is_flushed", [True, False])
