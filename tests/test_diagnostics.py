@@ -1,6 +1,7 @@
 """What the package says of itself: one line a kind and minute, where somebody sees it."""
 
 import logging
+import os
 
 import pytest
 
@@ -134,3 +135,24 @@ def test_the_last_resort_may_be_switched_off(run_python):
     done = run_python(SCRIPT.format(setup="logger.addHandler(handler); logging.lastResort = None"))
 
     assert "an event without a name" not in done.stderr
+
+
+FORKING = """
+import logging, os
+from spotzee_logging.diagnostics import Diagnostics
+
+diagnostics = Diagnostics()
+diagnostics.say("retry", logging.WARNING, "the parent says it")
+child = os.fork()
+if child == 0:
+    diagnostics.say("retry", logging.WARNING, "the child says it")
+    os._exit(0)
+os.waitpid(child, 0)
+diagnostics.say("retry", logging.WARNING, "the parent says it again")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_speaks_for_itself(run_python):
+    """What its parent has said within the minute, it has not."""
+    assert run_python(FORKING).stderr.splitlines() == ["the parent says it", "the child says it"]
