@@ -1208,6 +1208,45 @@ def test_10_an_adapter_that_merges_extra(sandbox, run_python):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(3, "'app0', 'app1', 'app2' was disabled"), (5, "'app0', 'app1', 'app2' and 2 more was disabled")],
+)
+def test_10_a_few_of_the_loggers_are_named(sandbox, run_python, count, named):
+    """Three at most, and how many others there are."""
+    body = f"""
+for number in range({count}):
+    each = logging.getLogger(f"app{{number}}")
+    each.addHandler(handler)
+    each.setLevel(logging.INFO)
+    each.disabled = True
+"""
+
+    assert named in run_python(program(body), sandbox.url).stderr
+
+
+def test_10_an_adapter_of_the_programs_own_is_not_blamed(sandbox, run_python):
+    """One that makes of `extra` what it wants may well keep the tag."""
+    body = """
+class Merging(logging.LoggerAdapter):
+    def process(self, message, how):
+        return message, {**how, "extra": {**self.extra, **how.get("extra", {})}}
+
+logger.addHandler(handler)
+adapter = Merging(logger, {"request": 7})
+adapter.info("no event")
+"""
+
+    assert run_python(program(body), sandbox.url).stderr == ""
+
+
+def test_10_an_adapter_beneath_another_is_found(sandbox, run_python):
+    """The one that stands on the logger is named, whatever else there is of the kind."""
+    body = ADAPTED.replace("adapter.info", "outer = logging.LoggerAdapter(adapter, {})\nouter.info")
+
+    assert "a LoggerAdapter of logger 'app'" in run_python(program(body), sandbox.url).stderr
+
+
 def test_10_a_handler_that_is_switched_off_says_nothing(sandbox, run_python):
     """Where `disabled` is set nothing is to come: that nothing came is no trouble."""
     assert run_python(program(LEFT_AT_WARNING, disabled=True), sandbox.url).stderr == ""
@@ -1222,6 +1261,7 @@ from spotzee_logging import track
 def place():
     pass
 
+logger.setLevel(logging.NOTSET)
 logging.getLogger().addHandler(handler)
 """
 
