@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import decimal
 import logging
 import logging.config
@@ -18,6 +19,7 @@ from spotzee_logging import Event, SpotzeeHandler, arg, contact, track
 from spotzee_logging.buffers.survey import SpoolSurvey
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.pytest_plugin import assert_not_tracked, assert_tracked
+from spotzee_logging.track_diagnostics import voice
 
 TAG = {"name": "order_placed", "external_id": "cust_001", "data": {"order_id": "ord_42", "total": 129.5}}
 EXTRA = {"spotzee_event": TAG}
@@ -54,6 +56,19 @@ def test_what_is_tracked_is_a_list_of_events(spotzee_events):
     assert [event.name for event in spotzee_events] == ["order_placed", "shipped"]
     assert spotzee_events[0] == Event(**TAG, created_at=spotzee_events[0].created_at)
     assert spotzee_events.named("shipped") == [spotzee_events[1]]
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.CRITICAL], ids=logging.getLevelName)
+def test_a_tracked_call_without_a_handler_is_no_complaint(spotzee_events, monkeypatch, caplog, level):
+    """A test needs no SpotzeeHandler, and no line says that one is missing, whatever the logger lets through."""
+    monkeypatch.setattr(voice, "_has_warned", False)
+    voice._diagnostics.begin_anew()
+    logger.setLevel(level)
+
+    track("shipped", external_id="c", logger=logger)(lambda: "ok")()
+
+    assert [event.name for event in spotzee_events] == ["shipped"]
+    assert [record for record in caplog.records if record.name == "spotzee_logging"] == []
 
 
 def silence(how):
@@ -228,7 +243,12 @@ def test_part_of_an_event_is_enough(spotzee_events):
     """What is not named may be anything, at any depth; values are compared as they are sent."""
     tag = {
         **TAG,
-        "data": {"lines": [{"sku": "a", "n": 1}, {"sku": "b"}], "total": decimal.Decimal("129.50"), 7: None},
+        "data": {
+            "lines": [{"sku": "a", "n": 1}, {"sku": "b"}],
+            "total": decimal.Decimal("129.50"),
+            "day": dt.date(2026, 4, 28),
+            7: None,
+        },
     }
     logger.info("x", extra={"spotzee_event": {**tag, "user": {"data": {"plan": "pro"}, "locale": "en-AU"}}})
 
@@ -238,6 +258,8 @@ def test_part_of_an_event_is_enough(spotzee_events):
         {"total": decimal.Decimal("129.5")},
         {"total": pytest.approx(129.4999999)},
         {"total": unittest.mock.ANY},
+        {"day": dt.date(2026, 4, 28)},
+        {"day": "2026-04-28"},
         {"lines": [{"sku": "a"}, {}]},
         {"lines": ({"n": 1}, {"sku": "b"})},
         {7: None},
@@ -246,7 +268,16 @@ def test_part_of_an_event_is_enough(spotzee_events):
         event = spotzee_events.assert_tracked("order_placed", data=data)
         assert event is spotzee_events[0]
     assert_tracked("order_placed", user={"data": {"plan": "pro"}})
-    for data in ({"total": 129}, {"lines": [{}]}, {"x": None}, {"lines": {}}, {"7": False}, {"total": True}):
+    for data in (
+        {"total": 129},
+        {"lines": [{}]},
+        {"lines": [{"sku": "b"}, {}]},
+        {"lines": 2},
+        {"x": None},
+        {"lines": {}},
+        {"7": False},
+        {"total": True},
+    ):
         assert_not_tracked("order_placed", data=data)
 
 
@@ -270,6 +301,14 @@ def test_a_difference_is_told_field_by_field(spotzee_events):
     )
 
 
+def test_a_difference_within_a_list_is_told_by_its_place(spotzee_events):
+    """Lists are compared member by member."""
+    logger.info("x", extra={"spotzee_event": {**TAG, "data": {"lines": [{"sku": "a"}, {"sku": "b"}]}}})
+
+    with pytest.raises(AssertionError, match=r"\n    data\.lines\[1\]\.sku: expected 'c', got 'b'$"):
+        assert_tracked("order_placed", data={"lines": [{}, {"sku": "c"}]})
+
+
 def test_the_closest_come_first(spotzee_events):
     """Of many candidates the three that differ least are shown."""
     for number in range(5):
@@ -289,8 +328,11 @@ def test_a_name_that_was_not_tracked(spotzee_events):
         assert_tracked("order_placed")
     logger.info("x", extra=EXTRA)
     logger.info("x", extra=EXTRA)
+    ship("cust_002")
 
-    with pytest.raises(AssertionError, match=r"Did you mean order_placed\? Tracked were: order_placed \(2\)"):
+    with pytest.raises(
+        AssertionError, match=r"Did you mean order_placed\? Tracked were: order_placed \(2\), shipped$"
+    ):
         assert_tracked("order_plcaed")
     with pytest.raises(AssertionError, match="was tracked so 2 times, and not 1"):
         assert_tracked("order_placed", times=1)
