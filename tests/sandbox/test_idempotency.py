@@ -55,6 +55,7 @@ def test_another_body_under_the_same_key_is_a_mismatch(sandbox, post, event):
     other = post(data=json.dumps([event()], indent=1), key="k")
 
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_mismatch")
+    assert other.json()["param"] == "Idempotency-Key"
     assert len(sandbox.events()) == 1
 
 
@@ -130,8 +131,13 @@ def test_keys_live_for_a_day():
     clock.now = LIFETIME_SECONDS - 1
 
     assert memory.recall("sk_1", "k", b"body") == ACCEPTED
+    assert memory.knows("sk_1", "k")
 
     clock.now = LIFETIME_SECONDS
+
+    assert not memory.knows("sk_1", "k")
+    memory.remember("sk_1", "k", b"body", ACCEPTED, never)
+    clock.now = 2 * LIFETIME_SECONDS
 
     assert memory.recall("sk_1", "k", b"other") is None
     assert len(memory) == 0
@@ -153,11 +159,11 @@ def test_the_rate_limit_frees_its_window():
     clock = Clock()
     limit = RateLimit(1, clock=clock)
     limit.take()
-    clock.now = 9.5
-    with pytest.raises(Refusal) as refusal:
-        limit.take()
+    for clock.now, seconds in ((2.5, "8"), (9.5, "1")):
+        with pytest.raises(Refusal) as refusal:
+            limit.take()
 
-    assert refusal.value.headers == (("Retry-After", "1"),)
+        assert refusal.value.headers == (("Retry-After", seconds),)
 
     clock.now = 10.0
 
