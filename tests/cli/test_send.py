@@ -1,11 +1,14 @@
 """`spotzee-logging send` delivers the good lines, names the bad ones, and exits by how it went."""
 
+import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -149,6 +152,39 @@ def test_a_key_that_is_refused_ends_it_with_the_reason(send, sandbox):
     assert (done.returncode, done.stdout) == (1, "0 delivered, 0 rejected, 3 undelivered\n")
     assert done.stderr.count("delivery pauses, 401 authentication_required") == 1
     assert len(sandbox.requests()) == 1
+
+
+def test_a_key_that_is_refused_stops_the_reading(start, sandbox):
+    """A pipe without an end is left at the pause, with the line to go on from."""
+    sandbox.faults([{"status": 401, "times": 100}])
+    process = start("send", "-", SPOTZEE_BASE_URL=sandbox.url, SPOTZEE_API_KEY=KEY)
+    deadline, tick = time.monotonic() + 30, threading.Event()
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(line())
+            process.stdin.flush()
+        tick.wait(0.05)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert "delivery pauses, 401 authentication_required" in err
+    assert re.search(r"stopped after line \d+: the lines after it are not sent", err)
+    assert "waiting for" not in err
+
+
+def test_the_base_url_of_the_option_counts(command, sandbox, refused_url):
+    """`--base-url` goes before SPOTZEE_BASE_URL."""
+    done = command(
+        "send",
+        "-",
+        "--base-url",
+        sandbox.url,
+        stdin=line(),
+        SPOTZEE_BASE_URL=refused_url,
+        SPOTZEE_API_KEY=KEY,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "1 delivered, 0 rejected, 0 undelivered\n")
 
 
 def test_of_many_rejected_events_the_first_are_named(send, sandbox):
