@@ -2,8 +2,11 @@
 
 import copy
 import inspect
+import logging
+import logging.handlers
 import operator
 import pickle
+import queue
 import re
 import types
 from decimal import Decimal
@@ -243,6 +246,18 @@ def test_a_callable_gets_the_call(catcher):
     assert ("c1", {"all": None}) == (catcher.one.external_id, catcher.one.data)
 
 
+def test_what_a_callable_gives_is_as_it_was_then(catcher, make_logger):
+    """Behind a queue, too, it is of the call's end, whatever becomes of it later."""
+    items, records = [1], queue.SimpleQueue()
+    logger = make_logger(logging.handlers.QueueHandler(records))
+
+    track("x", external_id="c", data={"items": lambda _: items}, logger=logger)(lambda: None)()
+    items.append(2)
+    catcher.handle(records.get())
+
+    assert {"items": [1]} == catcher.one.data
+
+
 def test_a_callable_for_whole_data(catcher):
     """`data` can be a callable."""
     assert {"n": 1} == event_of(catcher, lambda: 1, data=lambda call: {"n": call.result}).data
@@ -340,7 +355,10 @@ def test_arg_needs_a_name(marker):
         track("x", external_id="c", data={"all": marker})(lambda a: 1)
 
 
-@pytest.mark.parametrize(("data", "says"), [({arg.a: 1}, "as a key"), ({"a": {arg.a}}, "Use a list")])
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [({arg.a: 1}, "as a key"), ({"a": {arg.a}}, "Use a list"), ({"a": {arg.a, "b"}}, "Use a list")],
+)
 def test_markers_are_for_values(data, says):
     """As keys, or in sets, they are refused at decoration."""
     with pytest.raises(TypeError, match=says):
