@@ -83,6 +83,7 @@ def test_an_event_that_keeps_the_rules_passes_unchanged(fields):
         (event(external_id=["c"]), "external_id", "external_id must be a string, got list"),
         (event(external_id=b"c"), "external_id", "external_id must be a string, got bytes"),
         (event(external_id="\udfff"), "external_id", "external_id holds half of a surrogate pair"),
+        (event(anonymous_id="\ud800"), "anonymous_id", "anonymous_id holds half of a surrogate pair"),
         ({"name": "x", "anonymous_id": ""}, "anonymous_id", "anonymous_id is empty"),
         ({"name": "x", "anonymous_id": 42}, "anonymous_id", "anonymous_id must be a string, got int"),
         (event(anonymous_id={}), "anonymous_id", "anonymous_id must be a string, got dict"),

@@ -240,6 +240,8 @@ def test_one_that_never_starts_is_no_call(catcher):
     async def main():
         await tracked(3).aclose()
         tracked(3)
+        with pytest.raises(KeyError):
+            await both(plain)(3).athrow(KeyError())
 
     run(main)
     gc.collect()

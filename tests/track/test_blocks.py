@@ -56,6 +56,12 @@ def test_all_of_the_draft_counts(catcher):
     )
 
 
+def test_a_draft_shows_the_ids_that_track_was_given(catcher):
+    """What is known before the block is in its draft."""
+    with track("x", external_id="c1", anonymous_id="a1") as draft:
+        assert ("c1", "a1") == (draft.external_id, draft.anonymous_id)
+
+
 def test_markers_of_a_block(catcher):
     """`elapsed`, `error` and callables are filled in at the end; what the block sets wins."""
     data = {"seconds": elapsed, "error": error, "asked": lambda call: call.error is None, "set": elapsed}
@@ -86,7 +92,7 @@ def test_how_long_a_block_took(catcher):
     with track("x", external_id="c", data={"seconds": elapsed}):
         pass
 
-    assert 0 <= catcher.one.data["seconds"] <= time.perf_counter() - started
+    assert 0 < catcher.one.data["seconds"] <= time.perf_counter() - started
 
 
 def test_a_block_of_no_data_has_none(catcher):
