@@ -520,6 +520,17 @@ def test_two_handlers_get_whole_records(make, make_logger, level):
     assert 1 == len(kept) == len(also_kept)
 
 
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
+def test_one_of_the_programs_own_class_beside_ours_gets_it_too(make, make_logger, level):
+    """It sends events as ours does, past the logger's level."""
+    (one, kept), (own, also_kept) = make(), make(OwnHandler)
+    logger = make_logger(one, own)
+    logger.setLevel(level)
+    call(logger)
+
+    assert 1 == len(kept) == len(also_kept)
+
+
 def test_one_that_is_met_twice_sends_it_once(make, make_logger):
     """On a logger and on its parent."""
     handler, kept = make()
