@@ -84,6 +84,8 @@ _may_fork_unseen = False
 _pid = os.getpid()
 
 
+_MOST_FLUSHES_AT_EXIT: Final = 100
+
 JUST_SECONDS: Final = 1.0
 """What was waited for just before, in vain or for a signal's earlier handler, counts as the exit's."""
 
@@ -261,7 +263,11 @@ def deliver_at_exit() -> None:
     process_exit.begin()
     hosts.let_gevent_resolve_at_exit()
     # A program that flushes, or closes, at its end has waited for this already.
-    _flush([each for each in members() if each.flush_on_close and not _has_waited_in_vain(each)], None)
+    waiting = [each for each in members() if each.flush_on_close and not _has_waited_in_vain(each)]
+    # Again for what came meanwhile, as from an `on_error` that logs: within the same budget.
+    for _ in range(_MOST_FLUSHES_AT_EXIT):
+        if not _flush(waiting, None) or _flush(waiting, 0.0):
+            break
     for member in members():
         _, failure = attempt(give_up_on, member)
         if failure is not None:

@@ -154,7 +154,7 @@ def follower(steps: tuple[Step, ...]) -> Callable[[Any], Any]:
     """A function that takes these steps from a value; it raises whatever the values on the way do."""
     if all(not step.is_item and "." not in step.key for step in steps):
         return operator.attrgetter(".".join(step.key for step in steps)) if steps else _itself
-    if len(steps) == 1:
+    if len(steps) == 1 and steps[0].is_item:
         return operator.itemgetter(steps[0].key)
 
     def follow(value: Any) -> Any:

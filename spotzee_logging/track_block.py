@@ -106,7 +106,7 @@ class Block:
     """
 
     def __init__(self, template: BlockTemplate, ends: Ends, road: Road, frame: FrameType) -> None:
-        self.frame = frame
+        self.frame: FrameType | None = frame
         self._template = template
         self._ends = ends
         self._road = road
@@ -153,6 +153,9 @@ class OpenBlocks:
         here = [block for block in _open_here.get() if block in self._blocks]
         block = (of_frame or here or self._blocks)[-1]
         self._blocks.remove(block)
+        block.frame = (
+            None  # a context that was copied meanwhile has the block yet, and would keep all that is in there
+        )
         _open_here.set(tuple(each for each in _open_here.get() if each is not block))
         return block
 

@@ -695,8 +695,8 @@ def test_close_after_a_flush_in_vain_waits_no_second_time(sandbox, make_handler,
 
 def test_close_waits_for_what_came_after_a_flush_in_vain(sandbox, make_handler, make_logger):
     """A flush in vain stands for close's only while nothing has changed: a further event gets its chance."""
-    sandbox.faults([{"delay": 1.2}])
-    handler = make_handler(shutdown_timeout_seconds=0.8, flush_interval_seconds=3600)
+    sandbox.faults([{"delay": 2.5}])
+    handler = make_handler(shutdown_timeout_seconds=2.0, flush_interval_seconds=3600)
     logger = make_logger(handler)
     logger.info("x", extra={"spotzee_event": tag(1)})
     assert not handler.flush()

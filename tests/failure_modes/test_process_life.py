@@ -641,16 +641,17 @@ def tell(event, error): told.append((event.data['number'], error.reason))
 
 
 def test_17_an_on_error_that_logs_at_exit_costs_no_event(sandbox, run_python):
-    """It is called on the thread that delivers, which goes on to deliver the others."""
+    """It is called on the thread that delivers, which goes on to deliver the others, and what it has logged."""
     sandbox.faults([{"status": 422}])
     source = "def tell(event, error): event.data['number'] < 9 and log(9)\n"
     source += program(
         "for n in range(4): log(n)", capacity=1, connections=1, flush_interval_seconds=3600
     ).replace("base_url=sys.argv[1],", "base_url=sys.argv[1], on_error=tell,")
 
-    run_python(source, sandbox.url)
+    done = run_python(source, sandbox.url)
 
-    assert numbers(sandbox)[:3] == [1, 2, 3]
+    assert numbers(sandbox) == [1, 2, 3, 9]
+    assert done.stderr.count("spotzee_logging: ") == 0
 
 
 def test_17_the_first_event_at_exit_keeps_the_bound_too(sandbox, run_python):

@@ -343,6 +343,23 @@ def test_an_exit_stack_that_is_closed_in_another_context(catcher):
     assert "done" == catcher.one.name
 
 
+def test_a_context_that_was_copied_in_a_block_keeps_nothing_of_it(catcher):
+    """A long task that was started inside keeps no local variable of the function alive."""
+
+    class Large: ...
+
+    def go():
+        large = Large()
+        with track("x", external_id="c"):
+            context = contextvars.copy_context()
+        return weakref.ref(large), context
+
+    kept, _context = go()
+    gc.collect()
+
+    assert kept() is None
+
+
 def test_a_block_that_has_ended_keeps_nothing(catcher):
     """What was put into its draft can be freed as soon as it is over."""
 

@@ -171,7 +171,7 @@ def test_an_argument_that_the_function_has_not(function, says):
         track("x", external_id="c", data={"a": arg.customre})(function)
 
 
-@pytest.mark.parametrize("name", ["_private", "__begun", "ended__"])
+@pytest.mark.parametrize("name", ["_private", "__begun", "ended__", "with.dot"])
 def test_attributes_of_odd_names_are_followed(catcher, name):
     """Only names with two underscores on both sides are Python's own."""
     data = {"n": getattr(arg.a, name)}
