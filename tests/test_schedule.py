@@ -123,6 +123,18 @@ def test_a_flush_cuts_our_wait_once_and_never_the_servers(clock, buffer):
     assert schedule.delay_seconds(buffer) == 10.5
 
 
+def test_what_is_urgent_leaves_a_flush_its_try(clock, buffer):
+    """An event that asks to be sent at once, right behind a flush, takes nothing from it: it tries all the same."""
+    schedule = schedule_of(clock, capacity=1)
+    buffer.put(b"{}", "c")
+    fail(schedule)
+
+    schedule.ask_for(buffer.position, may_hurry=True)
+    schedule.ask_for(buffer.position, may_hurry=False)
+
+    assert schedule.delay_seconds(buffer) == 0
+
+
 def test_flushes_in_a_loop_do_not_try_in_a_loop(clock, buffer):
     """A program that polls while the server is away makes some tries a second, whatever the backoff is by then."""
     schedule = schedule_of(clock, capacity=1)
@@ -139,11 +151,13 @@ def test_flushes_in_a_loop_do_not_try_in_a_loop(clock, buffer):
 
 
 def test_a_released_batch_is_due_when_the_wait_is_over(clock, buffer):
-    """A batch that failed goes first, whatever its age."""
+    """A batch that failed goes first, whatever its age, and the age of what has come since."""
     schedule = schedule_of(clock, flush_interval_seconds=60)
     buffer.put(b"{}", "c")
     buffer.release(buffer.take(100, 1000))
 
+    assert schedule.delay_seconds(buffer) == 0
+    buffer.put(b"{}", "c")
     assert schedule.delay_seconds(buffer) == 0
 
 
