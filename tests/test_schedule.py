@@ -123,6 +123,18 @@ def test_a_flush_cuts_our_wait_once_and_never_the_servers(clock, buffer):
     assert schedule.delay_seconds(buffer) == 10.5
 
 
+def test_a_flush_cuts_one_wait_and_no_later_one(clock, buffer):
+    """Its try is one: where that fails too, the backoff goes on from where it was, and holds."""
+    schedule = schedule_of(clock, capacity=1)
+    buffer.put(b"{}", "c")
+    fail(schedule)
+    schedule.ask_for(buffer.position, may_hurry=True)
+
+    fail(schedule)
+
+    assert schedule.delay_seconds(buffer) == 1
+
+
 def test_what_is_urgent_leaves_a_flush_its_try(clock, buffer):
     """An event that asks to be sent at once, right behind a flush, takes nothing from it: it tries all the same."""
     schedule = schedule_of(clock, capacity=1)
@@ -235,6 +247,19 @@ def test_a_pause_that_is_ended_in_vain_again_and_again(clock):
     schedule.pause()
     schedule.resume()
     assert schedule.paused_seconds == 0
+
+
+def test_a_paused_delivery_makes_one_try_at_a_time(clock, buffer):
+    """Until a probe gets through it counts as trouble, also once its minute is over: no second one goes beside it."""
+    schedule = schedule_of(clock, capacity=1)
+    buffer.put(b"{}", "c")
+    schedule.pause()
+    clock.now += 60
+
+    assert schedule.delay_seconds(buffer) == 0
+    assert schedule.is_troubled
+    assert schedule.succeed(schedule.begin_try())
+    assert not schedule.is_troubled
 
 
 def test_a_success_from_before_a_pause_does_not_end_it(clock):
