@@ -249,6 +249,18 @@ def test_a_pause_that_is_ended_in_vain_again_and_again(clock):
     assert schedule.paused_seconds == 0
 
 
+def test_a_key_that_is_set_while_nothing_is_paused(clock):
+    """A program that renews its key by the hour, paused or not, has the next one tried at once when it is needed."""
+    schedule = schedule_of(clock)
+    for _ in range(24):
+        schedule.resume()
+
+    schedule.pause()
+    schedule.resume()
+
+    assert schedule.paused_seconds == 0
+
+
 def test_a_paused_delivery_makes_one_try_at_a_time(clock, buffer):
     """Until a probe gets through it counts as trouble, also once its minute is over: no second one goes beside it."""
     schedule = schedule_of(clock, capacity=1)
