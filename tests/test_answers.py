@@ -6,8 +6,16 @@ import time
 import pytest
 
 from conftest import tag
-from spotzee_logging import diagnostics, schedule
+from spotzee_logging import Settings, diagnostics, schedule
+from spotzee_logging.answers import Outcome
+from spotzee_logging.buffers.memory import MemoryBuffer
+from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.errors import InvalidSettings
+from spotzee_logging.parking import Parking
+from spotzee_logging.reporting import Reporter
+from spotzee_logging.schedule import Schedule
+from spotzee_logging.settlement import Answered, Settlement
+from spotzee_logging.stats import Ledger
 
 
 def posts(sandbox):
@@ -225,3 +233,58 @@ def test_a_pause_that_could_not_be_said_yet_is_said_with_a_later_try(
     assert sandbox.wait_for_requests(len(posts(sandbox)) + 5, timeout_seconds=20)
 
     assert len(said_of_pauses(caplog)) == 2
+
+
+class Settled:
+    """A settlement of batches whose requests end when and as the test says."""
+
+    def __init__(self):
+        self.told = []
+        reporter = Reporter(
+            Ledger(), Diagnostics(time.monotonic), lambda _, error: self.told.append(error.reason)
+        )
+        self.buffer = MemoryBuffer(1_000_000)
+        self.schedule = Schedule(Settings(api_key="sk_x"), time.monotonic, lambda: 1.0)
+        self.settlement = Settlement(self.buffer, self.schedule, Parking(time.monotonic), reporter)
+
+    def begin(self, contact="c"):
+        """A request begins: the batch, of one event, and the epoch that it carries."""
+        if not self.buffer.has_sealed:
+            self.buffer.put(json.dumps(tag()).encode(), contact)
+        return self.buffer.take(1, 1000), self.schedule.begin_try()
+
+    def end(self, begun, status, **more):
+        batch, epoch = begun
+        self.settlement.settle(Answered(batch, Outcome(status, "", **more), epoch))
+
+
+@pytest.mark.parametrize(
+    ("status", "more"),
+    [(204, {}), (418, {}), (402, {"is_replayed": True})],
+    ids=["taken", "refused", "renewed"],
+)
+def test_nothing_is_kept_of_a_key_that_is_never_sent_again(status, more):
+    """A process that runs for years does not remember each batch that once failed."""
+    settled = Settled()
+    settled.end(settled.begin(), 503)
+    batch, epoch = settled.begin()
+    assert settled.settlement.is_retry(batch)
+
+    settled.end((batch, epoch), status, **more)
+
+    assert not settled.settlement.is_retry(batch)
+
+
+def test_a_pause_goes_on_when_what_was_under_way_arrives():
+    """A request from before the pause that succeeds in it ends none: the next probe's refusal is not told of again."""
+    settled = Settled()
+    early, refused = settled.begin("first"), settled.begin("second")
+    settled.end(refused, 401)
+
+    settled.end(early, 204)
+    settled.end(settled.begin(), 401)
+
+    assert settled.told == ["http_401"]
+    settled.end(settled.begin(), 204)
+    settled.end(settled.begin(), 401)
+    assert settled.told == ["http_401", "http_401"]

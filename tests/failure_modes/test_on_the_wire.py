@@ -336,6 +336,19 @@ def test_22_of_several_requests_in_flight_each_may_be_told_so(make_handler, make
         assert sorted(numbers(server.events)) == list(range(60))
 
 
+def test_22_a_batch_that_waits_alone_waits_ever_longer(sandbox):
+    """Where its first try still runs on the server it is asked after half a second, one, two, four and eight."""
+    sandbox.faults([{"status": 409, "code": "idempotency_in_progress", "times": 5}])
+    with Stepped(sandbox.url) as stepped:
+        stepped.put(3)
+        assert stepped.send_due() == 1
+
+        assert stepped.send_within(20) == [1, 2, 4, 8, 16]
+
+    assert numbers(sandbox.events()) == [0, 1, 2]
+    assert len(keys_and_bodies(sandbox)) == 1
+
+
 # 23. 422
 
 
