@@ -90,6 +90,10 @@ class Stepped:
         self.schedule = self._delivery.schedule
         self.set_api_key = self._delivery.set_api_key
 
+    @property
+    def last_error(self):
+        return self.reporter.ledger.snapshot(pending_bytes=0, in_flight=0, paused_seconds=0).last_error
+
     def put(self, count):
         for number in range(count):
             self.buffer.put(json.dumps(tag(number)).encode(), "cust_001")
@@ -336,15 +340,19 @@ def test_22_of_several_requests_in_flight_each_may_be_told_so(make_handler, make
         assert sorted(numbers(server.events)) == list(range(60))
 
 
-def test_22_a_batch_that_waits_alone_waits_ever_longer(sandbox):
+def test_22_a_batch_that_waits_alone_waits_ever_longer(sandbox, caplog):
     """Where its first try still runs on the server it is asked after half a second, one, two, four and eight."""
-    sandbox.faults([{"status": 409, "code": "idempotency_in_progress", "times": 5}])
+    in_progress = {"code": "idempotency_in_progress", "message": "still on it"}
+    sandbox.faults([{"status": 409, "body": in_progress, "times": 5}])
     with Stepped(sandbox.url) as stepped:
         stepped.put(3)
         assert stepped.send_due() == 1
 
         assert stepped.send_within(20) == [1, 2, 4, 8, 16]
 
+    (line,) = said(caplog)
+    assert line == "409 idempotency_in_progress: still on it; 3 events wait, next try in 0.5 s"
+    assert stepped.last_error == "409 idempotency_in_progress: still on it"
     assert numbers(sandbox.events()) == [0, 1, 2]
     assert len(keys_and_bodies(sandbox)) == 1
 
