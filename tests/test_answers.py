@@ -240,34 +240,41 @@ class Settled:
 
     def __init__(self):
         self.told = []
+        self.ledger = Ledger()
         reporter = Reporter(
-            Ledger(), Diagnostics(time.monotonic), lambda _, error: self.told.append(error.reason)
+            self.ledger, Diagnostics(time.monotonic), lambda _, error: self.told.append(error.reason)
         )
         self.buffer = MemoryBuffer(1_000_000)
         self.schedule = Schedule(Settings(api_key="sk_x"), time.monotonic, lambda: 1.0)
         self.settlement = Settlement(self.buffer, self.schedule, Parking(time.monotonic), reporter)
 
-    def begin(self, contact="c"):
-        """A request begins: the batch, of one event, and the epoch that it carries."""
-        if not self.buffer.has_sealed:
+    def begin(self, count=1, contact="c"):
+        """A request begins: a batch that waits, or one of so many events, and the epoch that it carries."""
+        for _ in range(0 if self.buffer.has_sealed else count):
             self.buffer.put(json.dumps(tag()).encode(), contact)
-        return self.buffer.take(1, 1000), self.schedule.begin_try()
+        return self.buffer.take(count, 1000), self.schedule.begin_try()
 
     def end(self, begun, status, **more):
         batch, epoch = begun
         self.settlement.settle(Answered(batch, Outcome(status, "", **more), epoch))
 
 
+ENDS = {
+    "taken": (204, {}),
+    "given up": (418, {}),
+    "halved": (413, {}),
+    "under a new key": (409, {"code": "idempotency_key_mismatch"}),
+}
+
+
 @pytest.mark.parametrize(
-    ("status", "more"),
-    [(204, {}), (418, {}), (402, {"is_replayed": True})],
-    ids=["taken", "refused", "renewed"],
+    ("status", "more"), [*ENDS.values(), (402, {"is_replayed": True})], ids=[*ENDS, "asked anew"]
 )
 def test_nothing_is_kept_of_a_key_that_is_never_sent_again(status, more):
     """A process that runs for years does not remember each batch that once failed."""
     settled = Settled()
-    settled.end(settled.begin(), 503)
-    batch, epoch = settled.begin()
+    settled.end(settled.begin(2), 503)
+    batch, epoch = settled.begin(2)
     assert settled.settlement.is_retry(batch)
 
     settled.end((batch, epoch), status, **more)
@@ -275,10 +282,35 @@ def test_nothing_is_kept_of_a_key_that_is_never_sent_again(status, more):
     assert not settled.settlement.is_retry(batch)
 
 
+@pytest.mark.parametrize(("status", "more"), ENDS.values(), ids=ENDS)
+def test_an_answer_for_good_ends_the_trouble(status, more):
+    """Whatever the server makes of a batch: it answers, so that what waits behind it goes at once, and side by side."""
+    settled = Settled()
+    settled.end(settled.begin(2), 503)
+    assert settled.schedule.is_troubled
+
+    settled.end(settled.begin(2), status, **more)
+
+    assert not settled.schedule.is_troubled
+    assert settled.schedule.held_seconds == 0
+
+
+@pytest.mark.parametrize("answer", ["given up", "halved", "under a new key"])
+def test_what_the_server_did_not_take_is_the_last_error(answer):
+    """Who looks at the account sees it, also where the same events go again in other batches."""
+    settled = Settled()
+    status, more = ENDS[answer]
+
+    settled.end(settled.begin(2), status, **more)
+
+    stats = settled.ledger.snapshot(pending_bytes=0, in_flight=0, paused_seconds=0)
+    assert stats.last_error == str(Outcome(status, "", **more))
+
+
 def test_a_pause_goes_on_when_what_was_under_way_arrives():
     """A request from before the pause that succeeds in it ends none: the next probe's refusal is not told of again."""
     settled = Settled()
-    early, refused = settled.begin("first"), settled.begin("second")
+    early, refused = settled.begin(contact="first"), settled.begin(contact="second")
     settled.end(refused, 401)
 
     settled.end(early, 204)
