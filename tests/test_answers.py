@@ -307,6 +307,21 @@ def test_what_the_server_did_not_take_is_the_last_error(answer):
     assert stats.last_error == str(Outcome(status, "", **more))
 
 
+@pytest.mark.parametrize("status", [200, 413, 418, 422, 503])
+def test_an_answer_to_what_was_given_up_counts_nothing(status):
+    """Where a program's end has given up an event whose request was under way, its answer counts it no second time."""
+    settled = Settled()
+    begun = settled.begin()
+    settled.buffer.abandon()
+
+    settled.end(begun, status)
+
+    stats = settled.ledger.snapshot(pending_bytes=0, in_flight=0, paused_seconds=0)
+    assert (stats.delivered, stats.rejected, stats.dropped) == (0, {}, {})
+    assert settled.told == []
+    assert len(settled.buffer) == 0
+
+
 def test_a_pause_goes_on_when_what_was_under_way_arrives():
     """A request from before the pause that succeeds in it ends none: the next probe's refusal is not told of again."""
     settled = Settled()

@@ -606,7 +606,7 @@ def test_23_all_are_bad_and_none_is_named(make_handler, make_logger):
         assert len(server.requests) == 199
 
 
-@pytest.mark.parametrize("params", [["name"], ["100.name"], ["x.3"], [None], []], ids=str)
+@pytest.mark.parametrize("params", [["name"], ["4.name"], ["100.name"], ["x.3"], [None], []], ids=str)
 def test_23_names_that_are_no_item_of_the_batch(sandbox, make_handler, make_logger, params):
     """Where the names lead nowhere, the batch is searched as if there were none."""
     sandbox.faults([naming(422, params)])
