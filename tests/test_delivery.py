@@ -1,6 +1,7 @@
 """The main road: tagged records reach the API in batches, in order, once."""
 
 import json
+import random
 import re
 import threading
 import time
@@ -8,7 +9,13 @@ import time
 import pytest
 
 from conftest import tag
-from spotzee_logging import contact
+from spotzee_logging import Settings, contact
+from spotzee_logging.buffers.memory import MemoryBuffer
+from spotzee_logging.client import ApiClient
+from spotzee_logging.delivery import TEND_SECONDS, Delivery
+from spotzee_logging.diagnostics import Diagnostics
+from spotzee_logging.reporting import Reporter
+from spotzee_logging.stats import Ledger
 from spotzee_logging.version import __version__
 
 
@@ -285,3 +292,33 @@ def test_a_hook_that_logs_an_event_on_the_sending_thread(sandbox, make_handler, 
     assert sandbox.wait_for(1, timeout_seconds=10)
     assert [event["name"] for event in sandbox.events()] == ["order_lost"]
     assert flushed == [False]
+
+
+class Tended(MemoryBuffer):
+    """A program's own buffer, which has to look after something on disk now and then."""
+
+    place = "/var/spool/shop"
+    tended = 0
+
+    def tend(self, *, is_idle=False):
+        self.tended += 1
+        return super().tend(is_idle=is_idle)
+
+
+def test_a_buffer_looks_after_itself_every_two_seconds():
+    """However many batches go meanwhile: what a spool does beside its events' coming and going is not done for each."""
+    now = [1000.0]
+    settings, buffer = Settings(api_key="sk_x"), Tended(1000)
+    reporter = Reporter(Ledger(), Diagnostics(lambda: now[0]), None)
+    delivery = Delivery(
+        settings, buffer, ApiClient(settings), reporter, clock=lambda: now[0], draw=random.random
+    )
+
+    assert delivery.tend() == TEND_SECONDS
+    assert [delivery.tend() for _ in range(10)] == [TEND_SECONDS] * 10
+    now[0] += TEND_SECONDS - 0.5
+    assert delivery.tend() == 0.5
+    assert buffer.tended == 1
+    now[0] += 0.5
+    assert delivery.tend() == TEND_SECONDS
+    assert buffer.tended == 2

@@ -114,6 +114,11 @@ class Stepped:
             made += [second] * self.send_due()
         return made
 
+    def begin_anew(self):
+        """What a forked child does before anything else."""
+        self.buffer.begin_anew()
+        self._delivery.begin_anew()
+
     def __enter__(self):
         return self
 
@@ -355,6 +360,25 @@ def test_22_a_batch_that_waits_alone_waits_ever_longer(sandbox, caplog):
     assert stepped.last_error == "409 idempotency_in_progress: still on it"
     assert numbers(sandbox.events()) == [0, 1, 2]
     assert len(keys_and_bodies(sandbox)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [{"status": 409, "code": "idempotency_in_progress"}, {"status": 429}], ids=["alone", "all"]
+)
+def test_22_what_waits_at_a_fork_is_the_parents(sandbox, answer):
+    """A forked child sends its own events at once, and never the batch that the parent has waiting."""
+    sandbox.faults([{**answer, "headers": {"Retry-After": "60"}}])
+    with Stepped(sandbox.url) as stepped:
+        stepped.put(3)
+        assert stepped.send_due() == 1
+
+        stepped.begin_anew()
+        stepped.put(1)
+
+        assert stepped.send_due() == 1
+        assert stepped.send_within(70) == []
+
+    assert [request["events"] for request in posts(sandbox)] == [3, 1]
 
 
 # 23. 422
