@@ -381,6 +381,21 @@ def test_22_what_waits_at_a_fork_is_the_parents(sandbox, answer):
     assert [request["events"] for request in posts(sandbox)] == [3, 1]
 
 
+def test_22_the_servers_word_holds_for_a_batch_that_waits_alone(sandbox):
+    """Its own time may come earlier: while the server wants no request at all, it is not sent either."""
+    in_progress = {"status": 409, "code": "idempotency_in_progress", "headers": {"Retry-After": "1"}}
+    sandbox.faults([in_progress, {"status": 429, "headers": {"Retry-After": "30"}}])
+    with Stepped(sandbox.url) as stepped:
+        stepped.put(1)
+        assert stepped.send_due() == 1
+        stepped.buffer.put(json.dumps(tag(1, external_id="cust_002")).encode(), "cust_002")
+        assert stepped.send_due() == 1
+
+        assert stepped.send_within(60) == [31, 31]
+
+    assert sorted(numbers(sandbox.events())) == [0, 1]
+
+
 # 23. 422
 
 
