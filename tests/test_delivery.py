@@ -305,20 +305,76 @@ class Tended(MemoryBuffer):
         return super().tend(is_idle=is_idle)
 
 
+class Stopped:
+    """Monotonic seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def delivery_of(buffer, clock, **given):
+    settings = Settings(api_key="sk_x", base_url="https://nowhere.invalid", **given)
+    reporter = Reporter(Ledger(), Diagnostics(clock), None)
+    return Delivery(settings, buffer, ApiClient(settings), reporter, clock=clock, draw=random.random)
+
+
 def test_a_buffer_looks_after_itself_every_two_seconds():
     """However many batches go meanwhile: what a spool does beside its events' coming and going is not done for each."""
-    now = [1000.0]
-    settings, buffer = Settings(api_key="sk_x"), Tended(1000)
-    reporter = Reporter(Ledger(), Diagnostics(lambda: now[0]), None)
-    delivery = Delivery(
-        settings, buffer, ApiClient(settings), reporter, clock=lambda: now[0], draw=random.random
-    )
+    clock, buffer = Stopped(), Tended(1000)
+    delivery = delivery_of(buffer, clock)
 
     assert delivery.tend() == TEND_SECONDS
     assert [delivery.tend() for _ in range(10)] == [TEND_SECONDS] * 10
-    now[0] += TEND_SECONDS - 0.5
+    clock.now += TEND_SECONDS - 0.5
     assert delivery.tend() == 0.5
     assert buffer.tended == 1
-    now[0] += 0.5
+    clock.now += 0.5
     assert delivery.tend() == TEND_SECONDS
     assert buffer.tended == 2
+
+
+def test_a_search_that_finds_nothing_uses_up_no_pace():
+    """While all that waits is of contacts whose batch is under way it is looked for often, and no request is made."""
+    buffer = MemoryBuffer(1000)
+    delivery = delivery_of(buffer, Stopped(), requests_per_second=1)
+    for _ in range(50):
+        assert delivery.begin() is None
+
+    buffer.put(b"{}", "c")
+
+    assert delivery.begin() is not None
+
+
+def test_threads_that_come_at_the_same_moment_make_no_request_too_many():
+    """Whatever each of them was told before, in the end there are no more than `connections`."""
+    clock, buffer = Stopped(), MemoryBuffer(1000)
+    delivery = delivery_of(buffer, clock, connections=2, capacity=1)
+    for number in range(4):
+        buffer.put(b"{}", f"cust_{number}")
+
+    begun = []
+    for _ in range(4):
+        begun.append(delivery.begin() is not None)
+        clock.now += 1
+
+    assert begun == [True, True, False, False]
+
+
+def test_a_flush_ends_when_the_program_has_been_told(sandbox, make_handler, make_logger):
+    """What a flush calls settled is in the account, and on_error has heard of it: it may be the program's last line."""
+    sandbox.faults([{"status": 422}])
+    telling, go_on = threading.Event(), threading.Event()
+
+    def on_error(event, error):
+        telling.set()
+        assert go_on.wait(20)
+
+    handler = make_handler(on_error=on_error)
+    make_logger(handler).error("x", extra={"spotzee_event": tag()})
+    assert telling.wait(10)
+
+    assert not handler.flush(0.2)
+    go_on.set()
+    assert handler.flush(10)
