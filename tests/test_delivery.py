@@ -378,3 +378,27 @@ def test_a_flush_ends_when_the_program_has_been_told(sandbox, make_handler, make
     assert not handler.flush(0.2)
     go_on.set()
     assert handler.flush(10)
+
+
+class Clumsy(MemoryBuffer):
+    """A program's own buffer, which fails once to let a batch go."""
+
+    has_failed = False
+
+    def ack(self, *arguments):
+        if not self.has_failed:
+            self.has_failed = True
+            raise OSError("no space left")
+        return super().ack(*arguments)
+
+
+def test_a_batch_that_the_buffer_did_not_let_go_is_sent_again(sandbox, make_handler, make_logger):
+    """Whatever a buffer of the program's own raises, its events are not stuck: same key, same bytes, folded."""
+    handler = make_handler(buffer=Clumsy(1_000_000))
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(20)
+
+    first, again = posts(sandbox)
+    assert (first["idempotency_key"], first["body"]) == (again["idempotency_key"], again["body"])
+    assert len(sandbox.events()) == handler.stats().delivered == 1
