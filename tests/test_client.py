@@ -1,10 +1,12 @@
 """One request in, one outcome out: what the server says, and what stands in the way of an answer."""
 
+import gzip
 import socket
 import threading
 
 import pytest
 import requests
+from loopback import Wire
 
 from spotzee_logging import Settings
 from spotzee_logging.answers import Move, Outcome, move_for
@@ -201,6 +203,29 @@ def test_tls_that_fails(answer_with, send):
     url = answer_with(b"HTTP/1.1 200 OK\r\n\r\n").replace("http://", "https://")
 
     assert send(url).status is None
+
+
+def test_a_try_is_one_connection(send):
+    """Whatever goes wrong with it: how often and how soon again is the schedule's to say, and no library's below."""
+    with Wire(lambda connection: connection.sendall(b"no TLS")) as wire:
+        outcome = send(wire.url("https"))
+
+        assert outcome.status is None
+        assert wire.connections == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 418, 503])
+def test_an_answer_leaves_its_connection_open(sandbox, status):
+    """Any final answer is followed by the next request over the same connection, without another handshake."""
+    client = ApiClient(Settings(api_key="sk_x", base_url=sandbox.url))
+    sandbox.faults([{"status": status}])
+
+    client.send(seal([EVENT], 0))
+    client.send(seal([EVENT], 1))
+    client.close()
+
+    first, second = sandbox.requests()
+    assert first["connection"] == second["connection"]
 
 
 def test_a_proxys_password_is_not_shown(send, monkeypatch):
@@ -468,6 +493,15 @@ def test_a_client_begins_anew_with_a_copy(sandbox, client_with):
     first, second = sandbox.requests()
     assert first["connection"] != second["connection"]
     assert second["headers"]["x-team"] == "payments"
+
+
+def test_an_answer_that_is_packed_is_read(answer_with, send):
+    """A proxy that packs bodies takes no word away: code and message are the server's all the same."""
+    packed = gzip.compress(b'{"code": "validation_failed", "message": "no name"}')
+
+    outcome = send(answer_with(http(422, packed, Content_Encoding="gzip")))
+
+    assert str(outcome) == "422 validation_failed: no name"
 
 
 def test_an_answer_that_cannot_be_unpacked_has_its_status(answer_with, send):
