@@ -9,7 +9,7 @@ import requests
 from loopback import Wire
 
 from spotzee_logging import Settings
-from spotzee_logging.answers import Move, Outcome, move_for
+from spotzee_logging.answers import PAUSE_REMEDIES, REJECTION_REMEDIES, Move, Outcome, move_for, remedy_for
 from spotzee_logging.buffers.base import seal
 from spotzee_logging.client import MAX_ANSWER_BYTES, ApiClient
 
@@ -291,6 +291,27 @@ def test_cookies_are_not_kept(sandbox):
 def test_the_table_of_answers(status, code, move):
     """Each answer has one move."""
     assert move_for(Outcome(status, "", code)) is move
+
+
+@pytest.mark.parametrize(
+    ("remedies", "status", "words"),
+    [
+        (PAUSE_REMEDIES, None, "The api_key callable must return"),
+        (PAUSE_REMEDIES, 400, "See the settings api_version and base_url"),
+        (PAUSE_REMEDIES, 401, "Give a valid key"),
+        (PAUSE_REMEDIES, 402, "Raise the project's quota"),
+        (PAUSE_REMEDIES, 403, "Give a valid key"),
+        (PAUSE_REMEDIES, 302, "See the setting base_url"),
+        (PAUSE_REMEDIES, 404, "See the setting base_url"),
+        (REJECTION_REMEDIES, 200, "mend the event where it is logged"),
+        (REJECTION_REMEDIES, 400, "mend the event where it is logged"),
+        (REJECTION_REMEDIES, 413, "log the event with less data"),
+        (REJECTION_REMEDIES, 422, "mend the event where it is logged"),
+    ],
+)
+def test_what_to_do_about_an_answer(remedies, status, words):
+    """Each answer that pauses delivery, or gives up an event, comes with what its reader can do."""
+    assert words in remedy_for(Outcome(status, ""), remedies)
 
 
 def test_an_outcome_in_words():

@@ -167,6 +167,13 @@ def test_an_event_with_very_many_errors():
     assert others[-1] == "and 15 more"
 
 
+def test_an_event_with_as_many_errors_as_are_told():
+    """Where none is left out, none is counted as left out."""
+    errors = [{"param": "0", "message": str(number)} for number in range(MOST_COMPLAINTS)]
+
+    assert str(outcome(problem(errors=errors)).of(0)) == "422: 0; 1; 2; 3; 4"
+
+
 def test_ten_thousand_errors_of_one_event():
     """They take a moment, and no room."""
     errors = [{"param": "0", "message": str(number)} for number in range(10_000)]
