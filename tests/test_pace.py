@@ -161,7 +161,7 @@ logger.addHandler(handler)
 def log(count):
     for number in range(count):
         logger.info("x", extra={"spotzee_event": {"name": "n", "external_id": f"cust_{number}"}})
-    return handler.flush(20)
+    return handler.flush(8)  # less than the ten seconds after which the parent's pace would let it go on
 
 assert log(10)
 if os.fork() == 0:
