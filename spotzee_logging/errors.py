@@ -6,7 +6,6 @@ of the server, which might repeat a value.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from spotzee_logging import late
@@ -150,6 +149,5 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     if not isinstance(word, str):
         return ""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower().replace("-", "_")
-    closest = late.module("difflib").get_close_matches(snake, sorted(known), n=1, cutoff=0.6)
+    closest = late.module("difflib").get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
     return f" Did you mean {closest[0]}?" if closest else ""

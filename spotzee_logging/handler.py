@@ -280,7 +280,7 @@ class SpotzeeHandler(logging.Handler):
         """What an event demands that is not the common one, once it is held."""
         if self._is_asked_more:
             self._ask_own_should_flush(record)
-        elif _is_at_least(record.levelno, self._flush_level):
+        else:
             self._dispatcher.deliver_soon()
         if lifecycle.process_exit.has_begun and not is_sender(threading.get_ident()) and not self.flush():
             # Of a `__del__` that logs while the interpreter goes: Python's own names may be gone by now.
@@ -329,11 +329,13 @@ _EMIT: Final = SpotzeeHandler.emit
 
 
 def reads_tag_alone(handler: SpotzeeHandler) -> bool:
-    """Whether of a record only its name, level, time, tag and contact are read, and by no code of the program's."""
+    """Whether of a record only its name, level, time, tag and contact are read, and by no code of the program's.
+
+    :param handler: one of this very class.
+    """
     handle, emit = handler.handle, handler.emit  # as in `track_direct`
     return (
-        type(handler) is SpotzeeHandler
-        and handler._intake.reads_tag_alone  # noqa: SLF001  of this module's own class
+        handler._intake.reads_tag_alone  # noqa: SLF001  of this module's own class
         and not handler.filters
         and type(handle) is type(emit) is MethodType
         and handle.__func__ is _HANDLE
@@ -365,11 +367,6 @@ def _settings() -> Any:
 def _dispatcher_for(settings: Settings, buffer: Buffer | None) -> Dispatcher:
     dispatcher: Dispatcher = late.module("spotzee_logging.assembly").dispatcher_for(settings, buffer)
     return dispatcher
-
-
-def _is_at_least(level: Any, least: int) -> bool:
-    """Whether it is a level, and this one or above: a record that was made by hand may have anything."""
-    return isinstance(level, int) and level >= least
 
 
 def _is_our_own(record: logging.LogRecord) -> bool:

@@ -261,7 +261,6 @@ and what nothing here knows its `str()`.
 
 PLAIN_WHERE_IMPORTED: Final[Sequence[tuple[str, Sequence[str], Callable[[Any], Any]]]] = (
     ("decimal", ("Decimal",), float),  # beyond a double's range it becomes infinite here, and null later
-    ("uuid", ("UUID",), str),
     ("numpy", ("ndarray", "generic"), _array),
     ("pydantic.main", ("BaseModel",), dict),
 )

@@ -116,8 +116,7 @@ class Settlement:
             len(batch.events) - len(refused),
             is_possibly_repeated=time.time() - batch.sealed_at > IDEMPOTENCY_KEY_SECONDS,
         )
-        if refused:
-            self._tell_rejected(answered, refused)
+        self._tell_rejected(answered, refused)
 
     def _retry(self, answered: Answered) -> None:
         outcome = answered.outcome

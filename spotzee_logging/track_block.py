@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from spotzee_logging.contact import get_contact
 from spotzee_logging.event import TooLarge, Unresolved
-from spotzee_logging.markers import Marker
 from spotzee_logging.track_call import Call
 from spotzee_logging.track_plan import Ends
 from spotzee_logging.track_road import Road
@@ -168,4 +167,4 @@ def _comes_later(value: Any) -> bool:
         return any(map(_comes_later, value.values()))
     if isinstance(value, (list, tuple)):
         return any(map(_comes_later, value))
-    return isinstance(value, Marker) or callable(value)
+    return callable(value)  # as markers are, too

@@ -30,7 +30,8 @@ OF_THEIR_OWN = ["packaging", "page", "servers", "soak", "test_docs.py", "typing"
 collect_ignore = [name for name in OF_THEIR_OWN if name != os.environ.get("WITH_TESTS_OF")]
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "meets_a_fault: the delivering thread meets an exception, and says so")
     # Where the suite runs in the background of a shell, Ctrl-C is ignored, and by every process it starts too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,6 +53,30 @@ def sandbox(spotzee_sandbox):
 def make_handler(sandbox, make_spotzee_handler):
     """Makes handlers that send to the sandbox, and closes them."""
     return make_spotzee_handler
+
+
+class _Met(logging.Filter):
+    """Keeps what the delivering thread said of faults that it met, and lets every line pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def filter(self, record):
+        if record.getMessage().startswith("delivery met"):
+            self.lines.append(record.getMessage())
+        return True
+
+
+@pytest.fixture(autouse=True)
+def delivery_met_nothing(request):
+    """A test whose delivery goes on after a fault of ours has failed, but where the fault is what it is about."""
+    met, ours = _Met(), logging.getLogger("spotzee_logging")
+    ours.addFilter(met)
+    yield
+    ours.removeFilter(met)
+    if request.node.get_closest_marker("meets_a_fault") is None:
+        assert met.lines == []
 
 
 _numbers = itertools.count()

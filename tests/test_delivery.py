@@ -392,6 +392,7 @@ class Clumsy(MemoryBuffer):
         return super().ack(*arguments)
 
 
+@pytest.mark.meets_a_fault
 def test_a_batch_that_the_buffer_did_not_let_go_is_sent_again(sandbox, make_handler, make_logger):
     """Whatever a buffer of the program's own raises, its events are not stuck: same key, same bytes, folded."""
     handler = make_handler(buffer=Clumsy(1_000_000))

@@ -1438,6 +1438,7 @@ class FaultyBuffer(AskedBuffer):
         return super().unsealed
 
 
+@pytest.mark.meets_a_fault
 def test_19_a_fault_in_telling_what_is_due_does_not_make_it_spin(make_handler, log, caplog):
     """Each time it meets one the thread rests before it looks again; one line tells of it."""
     buffer = FaultyBuffer(2**20)
@@ -1467,6 +1468,7 @@ class HalfABuffer(MemoryBuffer):
         raise LookupError("no such batch")
 
 
+@pytest.mark.meets_a_fault
 def test_19_a_buffer_of_the_programs_own_that_fails_at_an_answer(make_handler, log, caplog, sandbox):
     """Its words are not ours to repeat; the request is over, others begin, and what it holds arrives."""
     handler = make_handler(buffer=HalfABuffer(2**20), connections=1, flush_interval_seconds=0)
@@ -1480,6 +1482,7 @@ def test_19_a_buffer_of_the_programs_own_that_fails_at_an_answer(make_handler, l
     assert said == ["delivery met LookupError; it will be tried again"]
 
 
+@pytest.mark.meets_a_fault
 def test_19_an_error_of_ours_that_delivery_meets_says_what_to_do(make_handler, log, caplog):
     """Where the batch could be given back the line has what is wrong, and the remedy."""
     buffer = HalfABuffer(2**20)
