@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import re
@@ -188,7 +187,7 @@ def _at_place(text: str) -> Any:
     if module and ":" not in text:
         # Before resolve_name, which would lose why a module fails to load: it goes on with the package's attributes.
         try:
-            return getattr(importlib.import_module(module), attribute)
+            return getattr(late.module(module), attribute)
         except ModuleNotFoundError as error:
             if not f"{module}.".startswith(f"{error.name}."):
                 raise

@@ -152,9 +152,8 @@ class OpenBlocks:
         here = [block for block in _open_here.get() if block in self._blocks]
         block = (of_frame or here or self._blocks)[-1]
         self._blocks.remove(block)
-        block.frame = (
-            None  # a context that was copied meanwhile has the block yet, and would keep all that is in there
-        )
+        # A context that was copied meanwhile has the block yet, and would keep all local variables of the frame.
+        block.frame = None
         _open_here.set(tuple(each for each in _open_here.get() if each is not block))
         return block
 
