@@ -30,9 +30,9 @@ class Admission:
         self._reporter = reporter
         self._deliver_soon = deliver_soon
         self._block_seconds = settings.block_timeout_seconds if settings.overflow == "block" else 0.0
-        self.has_own_buffer = type(buffer).__module__.startswith("spotzee_logging.")
-        """Whether the buffer is one of ours, which raises for nothing but what a signal's handler does."""
-        self.hold: Callable[..., Sequence[Body]] = buffer.put if self.has_own_buffer else self._hold_safely
+        self.is_buffer_ours = type(buffer).__module__.startswith("spotzee_logging.")
+        """Whether it is none of the program's own: ours raises for nothing but what a signal's handler does."""
+        self.hold: Callable[..., Sequence[Body]] = buffer.put if self.is_buffer_ours else self._hold_safely
         """As the buffer's own `put`: gives what it has dropped, which is nothing at most times."""
 
     def find_room(self, dropped: Sequence[Body], body: Body, key: str) -> None:
@@ -89,5 +89,5 @@ class Admission:
     @property
     def _why_full(self) -> str:
         bound = "Raise spool_max_bytes" if self._buffer.place else "Raise max_pending_bytes"
-        remedy = bound if self.has_own_buffer else "Give it more room"
+        remedy = bound if self.is_buffer_ours else "Give it more room"
         return f"the buffer was full. {remedy}, or see in stats().last_error why delivery does not keep up"

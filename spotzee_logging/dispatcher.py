@@ -121,7 +121,7 @@ class Dispatcher:
     @property
     def put(self) -> Callable[[Body, str], None]:
         """Hold one event, its body and its contact; waits only where `overflow` is "block" and the buffer full."""
-        return self._put if self._admission.has_own_buffer else self._put_behind_wall
+        return self._put if self._admission.is_buffer_ours else self._put_behind_wall
 
     def _put_behind_wall(self, body: Body, key: str) -> None:
         # Not for our own buffers: there only a signal's handler raises, as a task's time limit does, and must get out.
@@ -157,6 +157,10 @@ class Dispatcher:
 
     def _ask(self, *, may_hurry: bool) -> None:
         self.schedule.ask_for(self.buffer.position, may_hurry=may_hurry)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        """Have a thread look at once, where any event is held."""
         if len(self.buffer):
             self._workers.start()
             self._workers.wake()
@@ -214,9 +218,7 @@ class Dispatcher:
     def _go_on(self) -> None:
         """In the place of a thread that was lost."""
         self._is_held = False
-        if len(self.buffer):
-            self._workers.start()
-            self._workers.wake()
+        self._rouse()
 
     def _run_here(self, position: int, deadline: float) -> None:
         """Deliver on the calling thread, where no other can be started, until the deadline."""

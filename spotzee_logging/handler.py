@@ -355,8 +355,7 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def _level(level: int | str) -> int:
-    kinds = late.module("spotzee_logging.setting_kinds")
-    valid: int = kinds.valid("level", kinds.Row("level", ""), level)
+    valid: int = late.module("spotzee_logging.setting_kinds").level_of("level", level)
     return valid
 
 

@@ -85,6 +85,7 @@ _pid = os.getpid()
 
 
 _MOST_FLUSHES_AT_EXIT: Final = 100
+"""How often the exit looks for more: an `on_error` may log whenever it is told."""
 
 JUST_SECONDS: Final = 1.0
 """What was waited for just before, in vain or for a signal's earlier handler, counts as the exit's."""

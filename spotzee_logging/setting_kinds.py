@@ -125,6 +125,11 @@ def _valid_path(name: str, _: Row, value: Any) -> str:
 
 
 def _valid_level(name: str, _: Row, value: Any) -> int:
+    return level_of(name, value)
+
+
+def level_of(name: str, value: Any) -> int:
+    """A level of logging's as its number. Raises `InvalidSettings` under this name."""
     level = value
     if isinstance(value, str):
         named = logging.getLevelName(value)

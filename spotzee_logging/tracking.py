@@ -15,7 +15,7 @@ from spotzee_logging.errors import InvalidSettings, did_you_mean
 from spotzee_logging.event import UserFields
 from spotzee_logging.foreign import is_async
 from spotzee_logging.markers import Marker, arg, elapsed, error, result
-from spotzee_logging.setting_kinds import Row, valid
+from spotzee_logging.setting_kinds import level_of
 from spotzee_logging.track_arguments import Layout, signature_of
 from spotzee_logging.track_block import Block, BlockTemplate, Draft, OpenBlocks
 from spotzee_logging.track_call import Call
@@ -211,7 +211,7 @@ def _valid_logger(logger: Any) -> logging.Logger | str | None:
 
 def _valid_level(level: int | str) -> int:
     try:
-        return int(valid("level", Row("level", ""), level))
+        return level_of("level", level)
     except InvalidSettings:
         raise ValueError(f'track: level must be a number or a name like "INFO", got {level!r}.') from None
 

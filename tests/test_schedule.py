@@ -107,44 +107,43 @@ def test_the_servers_word(clock, asked, wait):
     assert fail(schedule_of(clock), asked) == wait
 
 
-def test_a_flush_cuts_our_wait_once_and_never_the_servers(clock, buffer):
+@pytest.fixture
+def failed(clock, buffer):
+    """The schedule of an event whose first try has failed."""
+    schedule = schedule_of(clock, capacity=1)
+    buffer.put(b"{}", "c")
+    fail(schedule)
+    return schedule
+
+
+def test_a_flush_cuts_our_wait_once_and_never_the_servers(failed, buffer):
     """It tries once before a backoff of ours ends; the server's Retry-After holds."""
-    schedule = schedule_of(clock, capacity=1)
-    buffer.put(b"{}", "c")
-    fail(schedule)
-    assert schedule.delay_seconds(buffer) == 0.5
+    assert failed.delay_seconds(buffer) == 0.5
 
-    schedule.ask_for(buffer.position, may_hurry=True)
-    assert schedule.delay_seconds(buffer) == 0
-    schedule.begin_try()
-    fail(schedule, 10)
-    schedule.ask_for(buffer.position, may_hurry=True)
+    failed.ask_for(buffer.position, may_hurry=True)
+    assert failed.delay_seconds(buffer) == 0
+    failed.begin_try()
+    fail(failed, 10)
+    failed.ask_for(buffer.position, may_hurry=True)
 
-    assert schedule.delay_seconds(buffer) == 10.5
+    assert failed.delay_seconds(buffer) == 10.5
 
 
-def test_a_flush_cuts_one_wait_and_no_later_one(clock, buffer):
+def test_a_flush_cuts_one_wait_and_no_later_one(failed, buffer):
     """Its try is one: where that fails too, the backoff goes on from where it was, and holds."""
-    schedule = schedule_of(clock, capacity=1)
-    buffer.put(b"{}", "c")
-    fail(schedule)
-    schedule.ask_for(buffer.position, may_hurry=True)
+    failed.ask_for(buffer.position, may_hurry=True)
 
-    fail(schedule)
+    fail(failed)
 
-    assert schedule.delay_seconds(buffer) == 1
+    assert failed.delay_seconds(buffer) == 1
 
 
-def test_what_is_urgent_leaves_a_flush_its_try(clock, buffer):
+def test_what_is_urgent_leaves_a_flush_its_try(failed, buffer):
     """An event that asks to be sent at once, right behind a flush, takes nothing from it: it tries all the same."""
-    schedule = schedule_of(clock, capacity=1)
-    buffer.put(b"{}", "c")
-    fail(schedule)
+    failed.ask_for(buffer.position, may_hurry=True)
+    failed.ask_for(buffer.position, may_hurry=False)
 
-    schedule.ask_for(buffer.position, may_hurry=True)
-    schedule.ask_for(buffer.position, may_hurry=False)
-
-    assert schedule.delay_seconds(buffer) == 0
+    assert failed.delay_seconds(buffer) == 0
 
 
 def test_flushes_in_a_loop_do_not_try_in_a_loop(clock, buffer):

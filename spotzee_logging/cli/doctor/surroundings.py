@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from spotzee_logging.buffers.spool_store import SpoolStore
+from spotzee_logging.buffers.spool_file import SpoolFile
 from spotzee_logging.cli.doctor.findings import Examined, Finding
-from spotzee_logging.errors import InvalidSettings, SpoolError, did_you_mean
+from spotzee_logging.errors import InvalidSettings, SpoolError, SpotzeeError, did_you_mean
 from spotzee_logging.settings import Settings
 from spotzee_logging.version import __version__
 
@@ -55,7 +55,11 @@ def settings(examined: Examined) -> Iterator[Finding]:
     found = examined.settings
     if found is None:
         assert examined.settings_error is not None
-        yield Finding(*_in_two(examined.settings_error))
+        yield Finding(
+            *_in_two(
+                examined.settings_error, "The documentation's reference of settings says what it may be."
+            )
+        )
         return
     for row in Settings.table():
         value = getattr(found, row["name"])
@@ -66,10 +70,10 @@ def settings(examined: Examined) -> Iterator[Finding]:
         yield Finding("disabled is on: events are counted, and nothing is sent", "Unset SPOTZEE_DISABLED.")
 
 
-def _in_two(error: InvalidSettings) -> tuple[str, str]:
-    """An error's sentences: what is wrong, and what to do."""
+def _in_two(error: SpotzeeError, otherwise: str) -> tuple[str, str]:
+    """An error's sentences: what is wrong, and what to do; `otherwise` where it says nothing of that."""
     problem, _, remedy = str(error).partition(". ")
-    return problem, remedy or "The documentation's reference of settings says what it may be."
+    return problem, remedy or otherwise
 
 
 def _shown(row: Mapping[str, Any], value: Any) -> str:
@@ -118,9 +122,8 @@ def spool(examined: Examined) -> Iterator[Finding]:
         return
     path = os.path.abspath(found.spool)  # noqa: PTH100  as the buffer has it
     try:
-        is_there = SpoolStore(path, may_create=False).examine()
+        is_there = SpoolFile(path).examine()
     except SpoolError as error:
-        problem, _, remedy = str(error).partition(". ")
-        yield Finding(problem, remedy or "Give another path in spool, or leave it out.")
+        yield Finding(*_in_two(error, "Give another path in spool, or leave it out."))
         return
     yield Finding(f"{path} is a spool" if is_there else f"{path} is not there yet, and can be made")
