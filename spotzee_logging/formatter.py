@@ -10,10 +10,11 @@ from typing import Any, Final, NoReturn
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
 from spotzee_logging import timestamps
-from spotzee_logging.contact import CONTACT_FIELDS, NOBODY, RECORD_ATTRIBUTE, contact_of, plain_user
+from spotzee_logging.contact import RECORD_ATTRIBUTE, contact_of
 from spotzee_logging.encoding import encode_event
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.event import Event, check_event, check_rest, fields_of, without_nulls
+from spotzee_logging.identity import CONTACT_FIELDS, NOBODY, plain_user
 
 TAG: Final = "spotzee_event"
 """The attribute that makes a record an event: a mapping (`EventTag`), a name, or an `Event`."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from spotzee_logging.contact import as_dict, bind_contact, clear_contact, get_contact
+from spotzee_logging.contact import bind_contact, clear_contact, get_contact
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler
+from spotzee_logging.identity import as_dict
 from spotzee_logging.logger_tree import all_loggers
 from spotzee_logging.testing.tracked_events import TrackedEvents
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spotzee_logging.contact import Contact
+from spotzee_logging.identity import Contact
 from spotzee_logging.markers import MISSING
 from spotzee_logging.track_arguments import Layout
 

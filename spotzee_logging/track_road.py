@@ -9,10 +9,11 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from spotzee_logging.contact import RECORD_ATTRIBUTE, Contact, as_dict, get_contact
+from spotzee_logging.contact import RECORD_ATTRIBUTE, get_contact
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG, EventFormatter
+from spotzee_logging.identity import Contact, as_dict
 from spotzee_logging.logger_tree import handlers_on_way, sends_events
 from spotzee_logging.track_diagnostics import say_failure, voice
 from spotzee_logging.track_direct import DirectRecord, sole_handler

@@ -36,6 +36,7 @@ LINES = [
     ["encoding"],
     ["plain_values"],
     ["contact"],
+    ["identity"],
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
     ["setting_types"],
     ["event"],
@@ -373,6 +374,7 @@ BROUGHT = {
     ),
     *(
         "hosts",
+        "identity",
         "intake",
         "late",
         "lifecycle",

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from spotzee_logging.contact import make_contact
 from spotzee_logging.errors import InvalidEvent
 from spotzee_logging.event import (
     EVENT_RULES,
@@ -22,6 +21,7 @@ from spotzee_logging.event import (
     fields_of,
     is_plainly_right,
 )
+from spotzee_logging.identity import make_contact
 
 # A busy machine is no failure.
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from spotzee_logging.contact import NOBODY, Contact, LazyContact, acting
+from spotzee_logging.contact import LazyContact, acting
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.contrib.serverless import flushing
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.foreign import attempt_async, is_async
+from spotzee_logging.identity import NOBODY, Contact
 from spotzee_logging.setting_kinds import function_of
 
 Scope = MutableMapping[str, Any]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from spotzee_logging import lifecycle
-from spotzee_logging.contact import NOBODY, Contact, as_dict, get_contact, replace_contact
+from spotzee_logging.contact import get_contact, replace_contact
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
 from spotzee_logging.errors import MissingLibrary
 from spotzee_logging.event import TooLarge
+from spotzee_logging.identity import NOBODY, Contact, as_dict
 from spotzee_logging.logger_tree import sends_events
 from spotzee_logging.plain_values import plain
 from spotzee_logging.setting_kinds import plain_function_of

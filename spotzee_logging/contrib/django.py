@@ -13,7 +13,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from spotzee_logging.contact import NOBODY, Contact, LazyContact, acting, replace_contact
+from spotzee_logging.contact import LazyContact, acting, replace_contact
 from spotzee_logging.contrib.identify import (
     ContactFields,
     contact_of_fields,
@@ -22,6 +22,7 @@ from spotzee_logging.contrib.identify import (
 )
 from spotzee_logging.errors import MissingLibrary
 from spotzee_logging.foreign import attempt_async
+from spotzee_logging.identity import NOBODY, Contact
 from spotzee_logging.setting_kinds import function_of
 
 try:

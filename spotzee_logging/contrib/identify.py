@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypedDict
 
-from spotzee_logging.contact import NOBODY, Contact, make_contact
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.event import UserFields
 from spotzee_logging.foreign import attempt, how_raised
+from spotzee_logging.identity import NOBODY, Contact, make_contact
 
 _diagnostics: Final = Diagnostics()
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from spotzee_logging import timestamps
 from spotzee_logging.cli.json_lines import BadLine
-from spotzee_logging.contact import CONTACT_FIELDS, RECORD_ATTRIBUTE
+from spotzee_logging.contact import RECORD_ATTRIBUTE
 from spotzee_logging.event import EVENT_RULES
 from spotzee_logging.formatter import TAG, EventFormatter
+from spotzee_logging.identity import CONTACT_FIELDS
 
 TIMELESS: Final = "_spotzee_timeless"
 """The attribute of a record whose line tells no time; `_` keeps it out of the event's data."""
