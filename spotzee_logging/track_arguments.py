@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from spotzee_logging.errors import did_you_mean
 from spotzee_logging.foreign import attempt
@@ -14,7 +15,8 @@ from spotzee_logging.markers import MISSING
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 ReadArgument = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
-_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+if sys.version_info >= (3, 14):
+    import annotationlib
 
 
 class Layout:
@@ -81,7 +83,14 @@ def signature_of(function: Any) -> inspect.Signature | None:
         function = function.__func__
     elif isinstance(function, (functools.partialmethod, functools.singledispatchmethod)):
         function = function.__get__(None, object)
-    return attempt(inspect.signature, function)[0]
+    return attempt(_signature, function)[0]
+
+
+def _signature(function: Any) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        # As text: annotations are evaluated late from there on, and may name what only type checkers import.
+        return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+    return inspect.signature(function)
 
 
 def _keyword_reader(name: str, default: Any) -> ReadArgument:

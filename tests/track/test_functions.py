@@ -1,5 +1,7 @@
 """`@track` on plain functions."""
 
+import __future__
+
 import asyncio
 import copy
 import functools
@@ -411,3 +413,21 @@ def test_annotations_are_the_functions_whoever_looked_at_the_wrapper():
     tracked.__annotations__ = {"b": str}
 
     assert {"b": str} == go.__annotations__ == tracked.__annotations__
+
+
+FOR_TYPE_CHECKERS = """
+def order(customer: NamedForTypeCheckersAlone):
+    return customer
+"""
+
+
+def test_an_annotation_may_name_what_only_type_checkers_import(catcher):
+    """Markers find the arguments of a function whose annotations cannot be evaluated, as with `TYPE_CHECKING`."""
+    # From Python 3.14 on this is how all are written; before, a future import makes them so.
+    flags = 0 if sys.version_info >= (3, 14) else __future__.annotations.compiler_flag
+    namespace = {}
+    exec(compile(FOR_TYPE_CHECKERS, "<order>", "exec", flags, dont_inherit=True), namespace)
+
+    track("ordered", external_id=arg.customer)(namespace["order"])("c1")
+
+    assert catcher.one.external_id == "c1"
