@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 # RFC 3339, which JSON Schema's `date-time` stands for. jsonschema checks it only where another library
-# is installed, and silently not at all where it is missing: so the check is made here.
+# is installed, and silently not at all where it is missing: so the check is made here. From Python 3.14 on
+# datetime takes 24:00, which RFC 3339 does not have.
 _DATE_TIME: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"(\d{4}-\d{2}-\d{2})T((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII | re.IGNORECASE,
 )
 _MAX_NAME_CHARACTERS: Final = 200  # of a field's name in an answer; a body can hold longer ones

@@ -508,14 +508,16 @@ class Interrupted(BaseException):
 def interrupted(act):
     """Call `act` again and again, raising where a further call of ours has just ended, until there is none.
 
-    It is there that Python looks for signals, and at the end of a loop's round.
+    It is there that Python looks for signals, and at the end of a loop's round. From 3.14 on also between a lock's
+    `__enter__` and the block that would let go of it: who is interrupted there keeps the lock, whoever's `with` it is.
     """
     for point in itertools.count():
         left = point
 
-        def profile(frame, event, _):
+        def profile(frame, event, called):
             nonlocal left
-            if event in {"return", "c_return"} and frame.f_code.co_filename.startswith(PACKAGE):
+            ends_in_ours = event in {"return", "c_return"} and frame.f_code.co_filename.startswith(PACKAGE)
+            if ends_in_ours and getattr(called, "__name__", "") != "__enter__":
                 left -= 1
                 if left < 0:
                     sys.setprofile(None)
