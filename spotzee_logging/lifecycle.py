@@ -130,6 +130,10 @@ class _Exit:
         if self._is_over:
             self.finish()
 
+    def wait_no_longer(self) -> None:
+        """Leave nothing of any member's timeout."""
+        self._waited_seconds = math.inf
+
     def finish(self) -> None:
         """The deliveries are over: make the calls that waited for it."""
         self._is_over = True
@@ -263,12 +267,24 @@ def deliver_at_exit() -> None:
     """Deliver what is pending, within the exit's budget, and give up, counted and said, what is left."""
     process_exit.begin()
     hosts.let_gevent_resolve_at_exit()
+    try:
+        _flush_while_more_comes()
+    except KeyboardInterrupt:
+        process_exit.wait_no_longer()  # Ctrl-C: somebody who waits for the end, and not for this
+    finally:
+        _give_up_on_all()
+
+
+def _flush_while_more_comes() -> None:
     # A program that flushes, or closes, at its end has waited for this already.
     waiting = [each for each in members() if each.flush_on_close and not _has_waited_in_vain(each)]
     # Again for what came meanwhile, as from an `on_error` that logs: within the same budget.
     for _ in range(_MOST_FLUSHES_AT_EXIT):
         if not _flush(waiting, None) or _flush(waiting, 0.0):
             break
+
+
+def _give_up_on_all() -> None:
     for member in members():
         _, failure = attempt(give_up_on, member)
         if failure is not None:
