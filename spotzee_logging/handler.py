@@ -16,7 +16,7 @@ from spotzee_logging.errors import InvalidEvent, InvalidSettings, SpotzeeError
 from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.formatter import TAG, EventFormatter, is_tagged
 from spotzee_logging.intake import Intake
-from spotzee_logging.repeats import Repeats
+from spotzee_logging.repeats import repeats_of
 from spotzee_logging.senders import is_sender
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class SpotzeeHandler(logging.Handler):
         self._reporter = self._dispatcher.reporter
         self._buffer = self._dispatcher.buffer
         self._intake = Intake(self._settings, self._reporter)
-        self._repeats = Repeats()
+        self._repeats = repeats_of(self._settings, self._reporter.diagnostics)
         self._missed = (-1, -1, 0.0)
         self._put = self._dispatcher.put  # looked up once, and not for every record
         # A shouldFlush of a subclass's is asked; ours is written out in `emit` and in the dispatcher.
@@ -161,19 +161,14 @@ class SpotzeeHandler(logging.Handler):
                 (type(record.msg) is str and "extra" not in attributes) or not is_tagged(record)
             ):
                 return False
-            if self._repeats.has_seen(record):
-                self._say_twice(record)
-            else:
+            if not self._repeats.has_seen(record):
                 self.emit(record)
             return True
         passed: Any = self.filter(record)
         # From Python 3.12 on a filter may give another record in place of this one.
         filtered = passed if isinstance(passed, logging.LogRecord) else record
-        if passed and is_tagged(filtered):
-            if self._repeats.has_seen(record):
-                self._say_twice(record)
-            else:
-                self.emit(filtered)
+        if passed and is_tagged(filtered) and not self._repeats.has_seen(record):
+            self.emit(filtered)
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -266,14 +261,6 @@ class SpotzeeHandler(logging.Handler):
             f"a tagged record of logger {record.name!r}: its event could not be made, "
             f"{type(self.formatter).__name__} {how_raised(error)}",
             reason="formatter_error",
-        )
-
-    def _say_twice(self, record: logging.LogRecord) -> None:
-        self._reporter.diagnostics.say(
-            "handled_twice",
-            logging.WARNING,
-            f"logger {record.name!r} reaches the same SpotzeeHandler twice, each event is sent once. "
-            "Take the handler off one of the loggers on its way.",
         )
 
     def _follow_up(self, record: logging.LogRecord) -> None:

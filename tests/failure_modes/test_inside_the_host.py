@@ -19,7 +19,7 @@ import weakref
 import pytest
 
 from conftest import UNMEASURED, tag
-from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, track
+from spotzee_logging import Event, EventFormatter, SpotzeeHandler, contact, flush, track
 from spotzee_logging.errors import EventDropped, InvalidEvent, SpotzeeError
 
 PACKAGE = str(pathlib.Path(sys.modules["spotzee_logging"].__file__).parent)
@@ -1131,6 +1131,34 @@ def test_10_the_same_handler_on_a_logger_and_its_parent(sandbox, make_handler, m
     assert handler.flush(10)
     assert numbers(sandbox) == [1, 2, 3]
     assert sum("reaches the same SpotzeeHandler twice" in line for line in said(caplog)) == 1
+
+
+def test_10_another_handler_that_sends_to_the_same_place(sandbox, make_handler, make_logger, caplog):
+    """Who adds a second handler like the first, as a notebook's cell does when run again, is told why events double."""
+    logger = make_logger(make_handler(), make_handler())
+
+    for number in range(3):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert flush(10)
+    assert sorted(numbers(sandbox)) == [0, 0, 1, 1, 2, 2]
+    assert sum("two SpotzeeHandlers with one base_url and one api_key" in line for line in said(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"api_key": "sk_other"}, {"disabled": True}, {"level": "ERROR"}],
+    ids=["key", "disabled", "level"],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_10_two_handlers_that_double_nothing(make_handler, make_logger, caplog, other, order):
+    """Nothing is said of two that have other keys, of one that sends nothing, or of one that the event passes by."""
+    logger = make_logger(*[make_handler(), make_handler(**other)][::order])
+
+    logger.info("x", extra={"spotzee_event": tag()})
+
+    assert flush(10)
+    assert not any("two SpotzeeHandlers" in line for line in said(caplog))
 
 
 LEFT_AT_WARNING = """
