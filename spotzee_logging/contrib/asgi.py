@@ -10,9 +10,10 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from spotzee_logging import lifecycle
 from spotzee_logging.contact import LazyContact, acting
 from spotzee_logging.contrib.identify import ContactFields, contact_of_fields, found_by
-from spotzee_logging.contrib.serverless import flushing
+from spotzee_logging.contrib.serverless import beside_the_loop
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.foreign import attempt_async, is_async
 from spotzee_logging.identity import NOBODY, Contact
@@ -92,8 +93,7 @@ class _Life:
     async def _send(self, message: Any) -> None:
         self._takes_part = True
         if message["type"].startswith("lifespan.shutdown."):
-            async with flushing():
-                pass
+            await beside_the_loop(_deliver)
         await self._to_server(message)
 
     async def _without_application(self) -> None:
@@ -101,6 +101,17 @@ class _Life:
         while kind != "lifespan.shutdown":
             kind = (await self._receive())["type"]
             await self._send({"type": f"{kind}.complete"})
+
+
+def _deliver() -> None:
+    if not lifecycle.flush_all():
+        _diagnostics.say(
+            "shutdown",
+            logging.WARNING,
+            "the application shut down with events pending. A server that now dies of the signal that stopped it, as "
+            "uvicorn does, takes with it those that are in no spool. See in stats().last_error why delivery takes so "
+            "long, or raise shutdown_timeout_seconds.",
+        )
 
 
 def _say_that_it_has_none(refusal: Exception | None) -> None:

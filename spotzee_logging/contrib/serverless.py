@@ -58,7 +58,7 @@ class flushing:  # noqa: N801  used as contextlib's are
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._flush_beside_the_loop()
+        await beside_the_loop(self._flush)
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """The function, flushing at its end."""
@@ -94,17 +94,19 @@ class flushing:  # noqa: N801  used as contextlib's are
                 "Raise the timeout of flushing, or see in stats().last_error why delivery takes so long.",
             )
 
-    async def _flush_beside_the_loop(self) -> None:
-        import asyncio  # noqa: PLC0415  only programs that have it already come here
 
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._flush()  # another library's loop, which offers nothing to wait by
-            return
-        # Its own executor: the loop's may be full of what the invocation has left running.
-        executor = ThreadPoolExecutor(1, "spotzee_logging_flushing")
-        try:
-            await loop.run_in_executor(executor, self._flush)
-        finally:
-            executor.shutdown(wait=False)
+async def beside_the_loop(flush: Callable[[], None]) -> None:
+    """Wait for `flush` on a thread, while the event loop goes on."""
+    import asyncio  # noqa: PLC0415  only programs that have it already come here
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        flush()  # another library's loop, which offers nothing to wait by
+        return
+    # Its own executor: the loop's may be full of what the invocation has left running.
+    executor = ThreadPoolExecutor(1, "spotzee_logging_flushing")
+    try:
+        await loop.run_in_executor(executor, flush)
+    finally:
+        executor.shutdown(wait=False)

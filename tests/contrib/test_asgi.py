@@ -278,6 +278,19 @@ def infos(caplog):
     return lambda: [record.message for record in caplog.records if record.name == "spotzee_logging"]
 
 
+def test_what_stays_pending_when_the_server_shuts_down_is_said(spotzee_sandbox, make_spotzee_handler, infos):
+    """uvicorn dies of SIGTERM next, with no exit of Python's to say what is lost: it is said before."""
+    spotzee_sandbox.stop()
+    logging.getLogger("contrib.shop").addHandler(make_spotzee_handler(shutdown_timeout_seconds=0.1))
+    logging.getLogger("contrib.shop").warning("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
+
+    async def app(scope, receive, send):
+        await send({"type": f"{(await receive())['type']}.complete"})
+
+    assert live(app, "shutdown") == (["shutdown.complete"], None)
+    assert any("the application shut down with events pending" in line for line in infos())
+
+
 @pytest.mark.parametrize(
     ("app", "reason"), [(refuses, "raised ValueError for"), (ignores, "takes no part in")]
 )
