@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from datetime import datetime, timezone
 
 import markdown_pages
 import pytest
@@ -141,6 +142,46 @@ def test_the_options_of_uwsgi_are_those_that_it_is_tested_with():
         option, _, value = line.partition(" = ")
         assert f'"--{option}",' in started_with
         assert value == "true" or f'"{value}"' in started_with
+
+
+QUIET = {"accepted": 5, "delivered": 3, "rejected": {"invalid_event": 1}, "dropped": {"buffer_full": 1}}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "says"),
+    [
+        ({}, {"accepted": 1, "pending": 1}, []),
+        (QUIET, QUIET, []),
+        (QUIET, {**QUIET, "pending": 1}, []),
+        ({**QUIET, "pending": 1}, {**QUIET, "delivered": 4, "pending": 1}, []),
+        ({**QUIET, "pending": 1}, {**QUIET, "pending": 2}, ["2 events wait"]),
+        (QUIET, {**QUIET, "rejected": {"invalid_event": 3}}, ["refused: {'invalid_event': 2}"]),
+        (QUIET, {**QUIET, "dropped": {"buffer_full": 1, "shutdown": 2}}, ["lost: {'shutdown': 2}"]),
+        (QUIET, {**QUIET, "dropped": {"buffer_full": 1, "before_send": 2, "disabled": 1}}, []),
+        (QUIET, {**QUIET, "paused_until": datetime.now(timezone.utc)}, ["paused"]),
+    ],
+    ids=[
+        "first event",
+        "nothing new",
+        "first event for long",
+        "busy",
+        "standstill",
+        "refused",
+        "lost",
+        "dropped on purpose",
+        "paused",
+    ],
+)
+def test_the_alerts_of_the_page_on_stats_are_no_false_alarms(before, now, says):
+    """They tell of what happened between two readings, and end with it; a quiet program raises none."""
+    (source,) = [text for text in blocks("docs/how-to/stats.md", "python") if "def alerts(" in text]
+    page = {}
+    exec(source, page)
+
+    said = list(page["alerts"](spotzee_logging.Stats(**before), spotzee_logging.Stats(**now)))
+
+    assert len(said) == len(says)
+    assert all(part in text for part, text in zip(says, said, strict=True))
 
 
 @pytest.mark.parametrize("page", PAGES)
