@@ -1,4 +1,4 @@
-"""uvicorn on its own, which dies of the signal that it was stopped by."""
+"""uvicorn, on its own and as gunicorn's worker, which dies of the signal that it was stopped by."""
 
 import pytest
 
@@ -15,6 +15,23 @@ def test_15_uvicorn_without_a_lifespan(start, sandbox, workers):
         server.get(f"stranger/{number}")
 
     server.stop()
+
+    arrived = sorted(event["data"]["number"] for event in sandbox.events())
+    assert arrived == list(range(6)), server.output
+
+
+@pytest.mark.parametrize("app", ["fastapi_shop:app", "django_asgi:application"])
+def test_15_uvicorn_as_gunicorns_worker(start, sandbox, app):
+    """So it dies under gunicorn: `ContactMiddleware`, or `flush_on_sigterm()`, delivers what is pending at the stop."""
+    server = start(
+        *("gunicorn", app, "-k", "uvicorn_worker.UvicornWorker", "-b", "127.0.0.1:{port}"),
+        SPOTZEE_FLUSH_INTERVAL_SECONDS="3600",
+    )
+    server.wait_until(server.answers, "answer")
+    for number in range(6):
+        server.get(f"stranger/{number}")
+
+    assert server.stop() == 0, server.output
 
     arrived = sorted(event["data"]["number"] for event in sandbox.events())
     assert arrived == list(range(6)), server.output
