@@ -109,8 +109,8 @@ def assert_tracked(  # noqa: PLR0913  an event's fields, each optional
 ) -> Event:
     """Give what `spotzee_events.assert_tracked` gives, in a test that has this fixture in whatever way.
 
-    For tests that cannot name it as an argument, such as the methods of a `unittest.TestCase`. Raises
-    AssertionError as that does, and RuntimeError where the test does not use the fixture.
+    For tests that cannot name it as an argument, such as the methods of a `unittest.TestCase` that pytest runs. Raises
+    AssertionError as that does, and RuntimeError where the test does not use the fixture, or pytest does not run it.
     """
     __tracebackhide__ = True
     events = _events_of_this_test()
@@ -137,8 +137,9 @@ def assert_not_tracked(
 def _events_of_this_test() -> TrackedEvents:
     if not _of_this_test:
         raise RuntimeError(
-            "this test does not use the fixture spotzee_events. Name it as an argument of the test, or put "
-            '@pytest.mark.usefixtures("spotzee_events") on it or on its class.'
+            "this test does not use the fixture spotzee_events, or is not run by pytest, whose fixture that is. "
+            'Name it as an argument of the test, or put @pytest.mark.usefixtures("spotzee_events") on it or on its '
+            "class; and run it by pytest, not by manage.py test or python -m unittest, which know no fixtures."
         )
     return _of_this_test[-1]
 

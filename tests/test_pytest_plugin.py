@@ -463,6 +463,13 @@ class TestCase(unittest.TestCase):
         assert_tracked("order_placed", times=1)
 
 
+@pytest.mark.parametrize("asserts", [assert_tracked, assert_not_tracked])
+def test_a_test_without_the_fixture_is_told_of_its_runner_too(asserts):
+    """The class may have the mark, and be run by the standard library, which does not know it."""
+    with pytest.raises(RuntimeError, match="run it by pytest, not by manage.py test or python -m unittest"):
+        asserts("order_placed")
+
+
 LEAKS = """
 import logging
 import pytest
