@@ -170,6 +170,25 @@ def test_a_contact_inside_the_request_adds_to_it(spotzee_events, users, log):
     )
 
 
+def test_an_event_on_commit_is_about_who_acts(spotzee_events, users, log, monkeypatch):
+    """The transaction of `ATOMIC_REQUESTS` ends inside the request; what is rolled back is not tracked."""
+    from django.db import connections, transaction
+
+    def pay(request):
+        transaction.on_commit(lambda: log("paid"))
+        transaction.set_rollback("declined" in request.headers)
+        return HttpResponse("ok")
+
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    URLS.urlpatterns.append(path("pay", pay))
+    ask("wsgi", "pay", users[0], declined="yes")
+    assert list(spotzee_events) == []
+
+    ask("wsgi", "pay", users[0])
+
+    spotzee_events.assert_tracked("paid", external_id=str(users[0].pk), times=1)
+
+
 def by_header(request):
     return {"external_id": request.headers["Customer"]}
 
