@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
+from spotzee_logging.amounts import amount
 from spotzee_logging.contact import bind_contact, clear_contact, get_contact
+from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.identity import as_dict
@@ -65,11 +68,13 @@ def spotzee_sandbox() -> Iterator[Sandbox]:
 
     While the test runs, `SPOTZEE_BASE_URL` and `SPOTZEE_API_KEY` name it: handlers that are made without these
     settings send to it, those of processes that the test starts too, and also where `SPOTZEE_DISABLED` is set.
-    `SPOTZEE_SPOOL` is not: what waits there would be sent to it, and be gone.
+    `SPOTZEE_SPOOL` is not: what waits there would be sent to it, and be gone. Handlers that were made before send
+    nothing meanwhile, as if they were `disabled`, and a line says so; those that send to this machine do.
     """
     from spotzee_logging.sandbox import Sandbox  # noqa: PLC0415  a web server, which few tests need
 
     with Sandbox() as sandbox, pytest.MonkeyPatch.context() as patch:
+        _have_earlier_ones_send_nothing(patch)
         patch.setenv("SPOTZEE_BASE_URL", sandbox.url)
         patch.setenv("SPOTZEE_API_KEY", "sk_test")
         patch.delenv("SPOTZEE_DISABLED", raising=False)
@@ -142,6 +147,28 @@ def _events_of_this_test() -> TrackedEvents:
             "class; and run it by pytest, not by manage.py test or python -m unittest, which know no fixtures."
         )
     return _of_this_test[-1]
+
+
+def _have_earlier_ones_send_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Handlers of the program's, made as it was imported, know another address: the real one, as like as not."""
+    from spotzee_logging.setting_kinds import is_loopback  # noqa: PLC0415  as above
+
+    on_loggers = (handler for logger in all_loggers() for handler in logger.handlers)
+    listed = (reference() for reference in list(vars(logging)["_handlerList"]))  # those of QueueListeners too
+    earlier = {
+        each
+        for each in (*on_loggers, *listed)
+        if isinstance(each, SpotzeeHandler) and not is_loopback(urlsplit(each.base_url).hostname or "")
+    }
+    for handler in earlier:
+        patch.setattr(handler._intake, "_is_disabled", True)  # noqa: SLF001  as the setting of that name does
+    if earlier:
+        Diagnostics().say(
+            "made_before",
+            logging.WARNING,
+            f"{amount(len(earlier), 'SpotzeeHandler', 'SpotzeeHandlers')} made before this test would send elsewhere "
+            "than to spotzee_sandbox, and send nothing in it. Make them in the test, as make_spotzee_handler does.",
+        )
 
 
 def _take_off_loggers(handler: logging.Handler) -> None:

@@ -377,6 +377,43 @@ def test_the_programs_own_configuration_sends_to_the_sandbox(spotzee_sandbox, sp
     assert_tracked("order_placed", times=1)
 
 
+MADE_BEFORE = """
+import logging
+import logging.handlers
+import queue
+
+import pytest
+from spotzee_logging import SpotzeeHandler
+
+EXTRA = {"spotzee_event": "order_placed", "external_id": "cust_001"}
+on_logger = SpotzeeHandler("sk_live", base_url="https://127.0.0.2.example/api", shutdown_timeout_seconds=0.1)
+behind_queue = SpotzeeHandler("sk_live", base_url="https://127.0.0.2.example/api", shutdown_timeout_seconds=0.1)
+logger = logging.getLogger("shop")
+logger.addHandler(on_logger)
+listener = logging.handlers.QueueListener(queue.SimpleQueue(), behind_queue)
+
+@pytest.mark.parametrize("fixture", ["spotzee_sandbox", "make_spotzee_handler"])
+def test_end_to_end(fixture, request, caplog):
+    request.getfixturevalue(fixture)
+    logger.warning("x", extra=EXTRA)
+    listener.handle(logging.makeLogRecord(EXTRA))
+    assert "2 SpotzeeHandlers made before this test would send elsewhere" in caplog.text
+
+def test_after():
+    assert on_logger.stats().dropped == behind_queue.stats().dropped == {"disabled": 2}
+    logger.warning("x", extra=EXTRA)
+    assert on_logger.stats().pending == 1
+    on_logger.flushOnClose = behind_queue.flushOnClose = False
+"""
+
+
+def test_handlers_that_were_made_before_send_nothing_meanwhile(pytester):
+    """What a program's own modules made as they were imported must not send a test's customers to the real API."""
+    pytester.makepyfile(MADE_BEFORE)
+
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
+
+
 DISABLED = """
 import logging, os
 from spotzee_logging import SpotzeeHandler
