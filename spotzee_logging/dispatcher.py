@@ -44,6 +44,10 @@ def _draw() -> float:
     return int.from_bytes(os.urandom(7), "big") / (1 << 56)
 
 
+def _nothing() -> None:
+    """The last word of most."""
+
+
 class Dispatcher:
     """Has what a buffer holds delivered, by a thread that starts with the first event.
 
@@ -74,6 +78,7 @@ class Dispatcher:
         self.reporter = reporter
         self.flush_on_close = True
         self.is_forgotten = False
+        self.last_word: Callable[[], object] = _nothing
         self._delivery = Delivery(settings, buffer, client, reporter, clock=clock, draw=draw)
         self.schedule = self._delivery.schedule
         self._settings = settings

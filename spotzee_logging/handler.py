@@ -20,6 +20,8 @@ from spotzee_logging.repeats import repeats_of
 from spotzee_logging.senders import is_sender
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Unpack
 
     from spotzee_logging.buffers.base import Buffer
@@ -236,6 +238,8 @@ class SpotzeeHandler(logging.Handler):
             self._say_undelivered()
         if lifecycle.process_exit.has_begun:
             self._say_if_nothing_came()
+        else:  # by another's configuration, as like as not: logging's shutdown does not know it any more
+            self._dispatcher.last_word = _weakly(self._say_if_nothing_came)
         # What came of tries in vain is said: how many events are undelivered.
         self._reporter.diagnostics.say_left_out(but=("retry",))
         self._dispatcher.rest()
@@ -336,6 +340,12 @@ def flush(timeout: float | None = None) -> bool:
     :param timeout: the longest to wait, in seconds; None: the longest `shutdown_timeout_seconds` of theirs.
     """
     return lifecycle.flush_all(timeout)
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], object]:
+    """A call of the method that does not keep its object alive."""
+    reference = weakref.WeakMethod(method)
+    return lambda: (alive := reference()) is not None and alive()
 
 
 # The table of settings, and what delivers, are half of the package: they come with the first handler that is made.

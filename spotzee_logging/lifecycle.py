@@ -31,6 +31,9 @@ class Member(Protocol):
     is_forgotten: bool
     """Whether its handler is gone: no more events come, and it may end once it holds none."""
 
+    last_word: Callable[[], object]
+    """Called when the exit's deliveries are over."""
+
     @property
     def shutdown_timeout_seconds(self) -> float:
         """The longest that the process may wait for it."""
@@ -289,6 +292,7 @@ def _give_up_on_all() -> None:
         _, failure = attempt(give_up_on, member)
         if failure is not None:
             _say(f"what was undelivered at exit could not be counted, {type(failure).__name__} was raised")
+        attempt(member.last_word)
 
 
 def _has_waited_in_vain(member: Member) -> bool:

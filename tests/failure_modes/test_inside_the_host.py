@@ -1174,6 +1174,11 @@ logging.config.dictConfig({
     "root": {"level": "INFO", "handlers": ["spotzee"]}})
 log(1)
 """
+DISABLED_BY_OTHERS = """
+logger.addHandler(handler)
+logging.config.dictConfig({"version": 1})
+log(1)
+"""
 ADAPTED = """
 logger.addHandler(handler)
 adapter = logging.LoggerAdapter(logger, {"request": 7})
@@ -1189,9 +1194,10 @@ adapter.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
             "logger 'root' is at WARNING and drops logger.info before any handler sees it. Give it",
         ),
         (DISABLED, "logger 'app' was disabled, as dictConfig and fileConfig do"),
+        (DISABLED_BY_OTHERS, "logger 'app' was disabled, as dictConfig and fileConfig do"),
         (ADAPTED, "a LoggerAdapter of logger 'app' puts its own extra in the place of a call's"),
     ],
-    ids=["left at WARNING", "disable_existing_loggers", "LoggerAdapter"],
+    ids=["left at WARNING", "disable_existing_loggers", "closed by another's configuration", "LoggerAdapter"],
 )
 def test_10_what_keeps_every_event_away_is_said_once(sandbox, run_python, body, words):
     """logging drops the line before any handler can see it: at its end the handler says why nothing came."""
