@@ -1,6 +1,7 @@
 """What a spool promises beyond the contract of all buffers: events outlive their process, on a shared disk."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -14,7 +15,16 @@ import tracemalloc
 
 import pytest
 
-from spotzee_logging.buffers import journal, spool_schema, spool_store
+from spotzee_logging.buffers import (
+    backlog,
+    claim,
+    journal,
+    parts,
+    spool_schema,
+    spool_store,
+    sqlite,
+    tally,
+)
 from spotzee_logging.buffers.base import Verdict
 from spotzee_logging.buffers.journal import Journal, contact_of, framed
 from spotzee_logging.buffers.owners import OwnerLock
@@ -230,6 +240,69 @@ def test_a_spool_is_left_behind_closed(open_spool, path):
     assert drained(heir) == [0, 1, 2]
     heir.close()
     assert files(path) == []
+
+
+@contextlib.contextmanager
+def logged_at(line, buffer, modules):
+    """Within it, event 3 is put when so many lines of these were run, as by a signal's handler; gives the lines."""
+    files, met = {module.__file__ for module in modules}, []
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            met.append(frame.f_lineno)
+            if len(met) == line + 1:
+                sys.settrace(None)
+                put(buffer, [3])
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield met
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize(
+    ("how", "modules"),
+    [
+        ("keep", (sqlite, parts, claim)),
+        ("abandon", (sqlite, backlog, tally)),
+        ("rest", (parts, claim)),
+    ],
+    ids=["kept", "abandoned", "resting"],
+)
+def test_what_is_logged_in_the_midst_of_letting_go_is_counted_once(open_spool, how, modules):
+    """By a signal's handler, or a `__del__`, while a program ends or its spool rests: it is left to the next process,
+    given back, or held on to, and the account says which.
+    """
+    heir = open_spool()
+    put(heir, [9])
+    heir.take(1, PLENTY)  # with something in hand it stays open, and no other closes the file as the last
+    for line in itertools.count():
+        buffer = open_spool()
+        put(buffer, range(3))
+        if how == "rest":
+            assert drained(buffer) == [0, 1, 2]
+        else:
+            buffer.take(1, PLENTY)
+
+        with logged_at(line, buffer, modules) as met:
+            result = buffer.tend(is_idle=True) if how == "rest" else getattr(buffer, how)()
+
+        if len(met) <= line:
+            break
+        given = [json.loads(each)["n"] for each in result] if how == "abandon" else []
+        assert buffer.position == 4, line
+        held, rest = len(buffer), [json.loads(each)["n"] for each in buffer.abandon()]
+        assert held == len(rest), line
+        assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0), line
+        assert heir.tend().recovered == (result if how == "keep" else 0), line
+        assert sorted([*given, *rest, *drained(heir)]) == ([3] if how == "rest" else [0, 1, 2, 3]), line
+        buffer.close()
+    assert line > 20
 
 
 @pytest.mark.parametrize("is_waited_for", [False, True], ids=["nobody waits", "a batch waits"])
@@ -840,8 +913,8 @@ def test_an_owner_that_was_about_to_leave_is_not_read_again(open_spool, path):
     put(dead, range(5))
     assert drained(dead) == [0, 1, 2, 3, 4]
     ended = list(dead._parts)
-    for claim in ended:
-        claim.backlog.journal.remove()
+    for each in ended:
+        each.backlog.journal.remove()
     die(dead)
     heir = open_spool()
 

@@ -270,7 +270,7 @@ class Backlog:
     def drain(self) -> list[Waiting]:
         """Take out all events."""
         drained = list(self._in_order())
-        self.bytes = self.in_memory_bytes = 0
+        self.let_go(drained)
         return drained
 
     def let_go(self, taken: Iterable[Waiting]) -> None:
@@ -320,11 +320,12 @@ class Backlog:
                 return True
         return False
 
-    def write_off(self) -> int:
-        """Let go of events that were written and are in no file any more; how many those are."""
-        if self._read or self._unread <= 0 or self.journal.read(self._read_to)[1] != self._read_to:
-            return 0
-        lost, self._unread = self._unread, 0
-        self.bytes -= self._unread_bytes
-        self._unread_bytes = 0
-        return lost
+    def write_off(self) -> tuple[int, int]:
+        """Let go of events that were written and are in no file any more; how many those are, and their bytes."""
+        lost, size = self._unread, self._unread_bytes
+        if self._read or lost <= 0 or self.journal.read(self._read_to)[1] != self._read_to:
+            return 0, 0
+        self._unread -= lost
+        self._unread_bytes -= size
+        self.bytes -= size
+        return lost, size

@@ -54,12 +54,20 @@ class Parts:
         """The owners that are not. Raises OSError, `SpoolError` too."""
         return {*tokens_beside(self._path), *(life.token for life in store.owners())} - self.tokens()
 
+    @property
+    def older(self) -> Sequence[Claim]:
+        """Those that events are put to no more."""
+        return self._older
+
     def begin_another(self) -> None:
         """What comes is put to a new claim, as is what is in memory alone; the one before goes on as an older one."""
-        in_memory = self.own.backlog.drain_memory()
-        self._older = (*self._older, self.own)
-        self.own = Claim.begin(self._path, self.position, is_synced=self._is_synced)
-        self.own.backlog.hold_in_memory(in_memory)
+        own, another = self.own, Claim.begin(self._path, 0, is_synced=self._is_synced)
+        older = (*self._older, own)
+        drained = own.backlog.drain_memory()
+        another.backlog.hold_in_memory(drained)
+        added = len(drained.unseen)
+        # In one step, in which nothing is called: a signal's handler puts to the one or to the other.
+        another.backlog.position, self.own, self._older = own.backlog.end + added, another, older
 
     def drop(self, ended: Sequence[Claim]) -> None:
         """Have claims in hand no more."""

@@ -84,14 +84,17 @@ class SqliteBuffer:
         self._store = SpoolStore(self.place, is_power_safe=self._is_power_safe)
         self._tally = Tally(self._max_bytes)
         self._door = self._tally.door
-        self._hold_nothing(position=0)
+        self._hold_nothing()
 
-    def _hold_nothing(self, position: int) -> None:
+    def _hold_nothing(self) -> None:
+        self._parts = Parts(self.place, 0, is_synced=self._is_power_safe)
+        self._marks = Marks()
+        self._seal_nothing()
+
+    def _seal_nothing(self) -> None:
         self._behind = WriteBehind(self._store, self._door)
         self._shelf = Shelf(self._behind)
-        self._parts = Parts(self.place, position, is_synced=self._is_power_safe)
         self._upkeep = Upkeep(self._store, self._parts, self._shelf, self._behind, self._tally)
-        self._marks = Marks()
 
     def __len__(self) -> int:
         return self._tally.events
@@ -218,35 +221,51 @@ class SqliteBuffer:
         with self._lock, self._door:
             self._store.hurry()
             self._upkeep.write_back()
-            self._behind.touch(self._parts)
-            in_memory, position = self._parts.own.backlog.drain_memory(), self.position
-            self._upkeep.write(is_leaving=True)
-            unwritten = [
-                held for held in self._shelf if not held.is_in_journal and not self._behind.is_written(held)
-            ]
-            kept = len(self) - len(in_memory) - sum(len(held.sizes) for held in unwritten)
-            for claim in self._parts:
-                claim.leave()
-            self._store.close()
-            self._hold_nothing(position)
-            self._shelf.put_last(unwritten)
-            self._parts.own.backlog.hold_in_memory(in_memory)
-            self._tally.unsealed = len(in_memory)
-            left_bytes = sum(held.bytes for held in unwritten) + self._parts.own.backlog.bytes
-            self._tally.count(-kept, left_bytes - self.bytes)
+            kept = self._leave()
+            while self._parts.own.is_begun:  # by what logs in the midst of this, a signal's handler, say
+                kept += self._leave()
             return kept
 
+    def _leave(self) -> int:
+        """Let go of all that is on disk, while what is put goes elsewhere already; how many events that is."""
+        self._parts.begin_another()
+        self._behind.touch(self._parts)
+        self._upkeep.write()
+        leaving = self._parts.older
+        unwritten = [
+            held for held in self._shelf if not held.is_in_journal and not self._behind.is_written(held)
+        ]
+        left = [held for held in self._shelf if held not in unwritten]
+        waiting = sum(len(claim.backlog) for claim in leaving)
+        events = waiting + sum(len(held.sizes) for held in left)
+        size = sum(claim.backlog.bytes for claim in leaving) + sum(held.bytes for held in left)
+        for claim in leaving:
+            claim.leave()
+        self._store.close()
+        self._parts.drop(leaving)
+        self._seal_nothing()
+        self._shelf.put_last(unwritten)
+        for held in unwritten:
+            self._behind.add(held)
+        self._tally.unsealed -= waiting
+        self._tally.count(-events, -size)
+        return events
+
     def abandon(self) -> Sequence[Body]:
+        # Counted by what is let go, never set to nothing: a signal's handler may put in the midst of this.
         with self._lock, self._door:
             bodies: list[Body] = []
             for held in sorted(self._shelf, key=lambda held: held.position):
                 batch = loaded(held, self._store)
                 bodies += () if batch is None else batch.events
-            for claim in self._parts:
-                bodies += (waiting.body for waiting in claim.backlog.drain())
+                self._tally.count(-len(held.sizes), -held.bytes)
             self._shelf.clear()
-            self._tally.unsealed = 0
-            self._tally.count(-len(self), -self.bytes)
+            for claim in self._parts:
+                drained = [waiting.body for waiting in claim.backlog.drain()]
+                bodies += drained
+                self._tally.unsealed -= len(drained)
+                self._tally.count(-len(drained), -sum(map(len, drained)))
+                self._write_off(claim)
             self._behind.touch(self._parts)
             self._upkeep.write()
             return bodies
@@ -309,10 +328,9 @@ class SqliteBuffer:
 
     def _write_off(self, claim: Claim) -> None:
         """Where a claim's files hold less than was written to them, what is missing is lost."""
-        before = claim.backlog.bytes
-        lost = claim.backlog.write_off()
+        lost, size = claim.backlog.write_off()
         self._tally.unsealed -= lost
-        self._tally.lose(lost, before - claim.backlog.bytes)
+        self._tally.lose(lost, size)
 
     def _replace(
         self, batch: Batch, parts: Sequence[Batch], refused: Sequence[int] = (), verdict: Verdict = NO_VERDICT

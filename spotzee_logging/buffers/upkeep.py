@@ -56,13 +56,10 @@ class Upkeep:
         except OSError as error:  # `SpoolError` among them
             self._tally.note_disk(str(error))
 
-    def write(self, *, is_leaving: bool = False) -> None:
-        """Bring the database up to date; what it does not take now it gets with the next change.
-
-        :param is_leaving: whether nothing is to be left of this process where it holds nothing.
-        """
+    def write(self) -> None:
+        """Bring the database up to date; what it does not take now it gets with the next change."""
         try:
-            ended = self._behind.write(None if is_leaving else self._parts.own)
+            ended = self._behind.write(self._parts.own)
         except SpoolError as error:
             self._tally.note_disk(str(error))
             return

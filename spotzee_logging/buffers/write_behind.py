@@ -54,7 +54,7 @@ class WriteBehind:
         """Whether the database has a batch."""
         return held.key not in self._added
 
-    def write(self, staying: Claim | None) -> Sequence[Claim]:
+    def write(self, staying: Claim) -> Sequence[Claim]:
         """Write all of it, and delete what files it makes needless; the owners that are to be forgotten.
 
         Those are all that hold nothing any more, but for the one that is `staying`. Raises `SpoolError`, and
