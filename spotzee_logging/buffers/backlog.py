@@ -51,13 +51,13 @@ class Backlog:
     """Gives the events of a journal in order, once each; holds few of their bodies, however many there are.
 
     :param journal: where they are.
-    :param position: of the next event that is appended; None where they were put by another process.
+    :param position: of the next event that is appended; where they were put by another process, none ever is.
     :param scanned: the address to read on from.
 
     Not for several threads at a time, though a signal's handler may append in the midst of any call.
     """
 
-    def __init__(self, journal: Journal, position: int | None = None, scanned: int = 0) -> None:
+    def __init__(self, journal: Journal, position: int = FOREIGN_POSITION, scanned: int = 0) -> None:
         self.journal = journal
         self.position = position
         self.bytes = 0
@@ -94,17 +94,12 @@ class Backlog:
         return {waiting.contact for waiting in self._passed}
 
     @property
-    def end(self) -> int:
-        """The position of the next event that is put."""
-        return FOREIGN_POSITION if self.position is None else self.position
-
-    @property
     def first_position(self) -> int:
         """The position of the oldest event; of the next one where there is none."""
         return self._passed[0].position if self._passed else self._first_unseen()
 
     def _first_unseen(self) -> int:
-        if self.position is None:
+        if self.position == FOREIGN_POSITION:
             return FOREIGN_POSITION
         first = self.position - self._unseen - sum(count for _, count in self._gaps)
         while self._gaps and first >= self._gaps[0][0] - self._gaps[0][1]:
@@ -138,8 +133,7 @@ class Backlog:
         self._unread += 1
         self._unread_bytes += size
         self.bytes += size
-        if self.position is not None:
-            self.position += 1
+        self.position += 1
 
     def add_in_memory(self, contact: int, body: Body) -> None:
         """Hold an event that the journal did not take, and all that come while there are such."""
@@ -150,8 +144,7 @@ class Backlog:
 
     def _count(self, body: Body) -> None:
         self.bytes += len(body)
-        if self.position is not None:
-            self.position += 1
+        self.position += 1
 
     def _wrote(self, body: Body) -> None:
         self._unread += 1
@@ -185,8 +178,7 @@ class Backlog:
         self._passed = deque(waiting for waiting in self._passed if waiting.is_on_disk)
         self.bytes -= self.in_memory_bytes
         self.in_memory_bytes = 0
-        if self.position is not None:
-            self.position -= len(unseen)
+        self.position -= len(unseen)
         return InMemory(passed, unseen)
 
     def hold_in_memory(self, drained: InMemory) -> None:
@@ -197,8 +189,8 @@ class Backlog:
         for contact, body in drained.unseen:
             self.add_in_memory(contact, body)
 
-    def recall(self, passed: Sequence[int]) -> int:
-        """Find what a process before this one has left; how many events that is. Raises OSError."""
+    def recall(self, passed: Sequence[int]) -> None:
+        """Find what a process before this one has left. Raises OSError."""
         for address in passed:
             lines, _ = self.journal.read(address, _GLANCE_BYTES)
             if lines and lines[0].address == address:
@@ -209,9 +201,9 @@ class Backlog:
             lines, following = self.journal.read(address)
             for line in lines:
                 self._wrote(line.body)
-                self._count(line.body)
+                self.bytes += len(line.body)
             if following == address:
-                return len(self)
+                return
             address = following
 
     def choose(self, busy: Collection[Hashable], max_events: int, max_bytes: int) -> list[Waiting]:
@@ -261,7 +253,7 @@ class Backlog:
                 return waiting
         if not self._in_memory:
             return None
-        position = self.end - len(self._in_memory)
+        position = self.position - len(self._in_memory)
         contact, body = self._in_memory.popleft()
         before = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else 0
         self._gaps.append((position + 1, before + 1))

@@ -166,7 +166,7 @@ class Buffer(Protocol):
         Where there is no room for it, the new event itself is the last of these, and was never held. Older events
         are dropped only where that makes room for it.
 
-        :param body: its JSON.
+        :param body: its JSON, in one line.
         :param key: its contact's id; events of one key are taken in the order they were put.
         :param wait_seconds: how long to wait for room.
         """

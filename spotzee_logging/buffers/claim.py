@@ -229,8 +229,7 @@ def _take_over(path: str, token: str, store: SpoolStore) -> tuple[Claim, list[Se
         return None
     try:
         row, batches = store.owner(token), store.batches(token)
-        journal = Journal(stem)
-        backlog = Backlog(journal, None, max(row.scanned, journal.start))
+        backlog = Backlog(Journal(stem), scanned=row.scanned)
         backlog.recall(row.passed)
     except BaseException:
         lock.release(is_done=False)

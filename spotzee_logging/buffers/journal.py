@@ -25,15 +25,9 @@ READ_BYTES: Final = 256 * 1024  # 256 KiB
 """What is read at a time, and held as bodies."""
 
 _SUFFIX: Final = ".journal"
-_OPEN_FLAGS: Final = (
-    os.O_RDWR
-    | os.O_APPEND
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+_OPEN_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _BINARY
+_READ_FLAGS: Final = os.O_RDONLY | _BINARY
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -47,19 +41,17 @@ class Line(NamedTuple):
 
 def contact_of(key: str) -> int:
     """A contact as the journal has it: short, and the same in every process."""
-    return crc32(key.encode(errors="surrogatepass"))
+    return crc32(key.encode())
 
 
 def framed(contact: int, body: Body) -> bytes:
-    """A line with one event."""
-    if b"\n" in body:
-        body = body.replace(b"\n", b" ")  # in JSON, a bare line break stands between tokens only
+    """A line with one event, whose JSON has no line break in it."""
     # The contact is the sum's beginning: so it is summed too, and the body copied once only.
     return b"\n%08x%08x%b" % (crc32(body, contact), contact, body)
 
 
 class Journal:
-    """A row of files, `STEM.ADDRESS.journal`; the last is written to, at its end only, by one process.
+    """A row of files, `STEM.ADDRESS.journal`; the last is written to, at its end only, by the process that made it.
 
     :param stem: the files' path, up to the address.
     :param is_synced: whether an append also waits for the disk.
@@ -73,11 +65,6 @@ class Journal:
         self._starts = sorted(_starts(stem)) if stem else []
         self._fd: int | None = None
         self._size = 0
-
-    @property
-    def start(self) -> int:
-        """The address of the first byte that there is."""
-        return self._starts[0] if self._starts else 0
 
     def append(self, line: bytes) -> None:
         """Write a line, as `framed` made it; when this returns, the end of the process cannot harm it."""
@@ -104,7 +91,7 @@ class Journal:
         return self.end >= address + len(line)
 
     def _begin_segment(self) -> int:
-        start = self._end()
+        start = self._next_start()
         path = self._path(start)
         fd = os.open(path, _OPEN_FLAGS, 0o600)
         if self.is_synced:
@@ -115,13 +102,11 @@ class Journal:
             os.close(previous)
         return fd
 
-    def _end(self) -> int:
+    def _next_start(self) -> int:
         """Behind the last byte that there is; an address is never used twice, also where a file was cut."""
-        if not self._starts:
+        if self._fd is None:
             return 0
-        start = self._starts[-1]
-        size = os.stat(self._path(start)).st_size if self._fd is None else os.fstat(self._fd).st_size
-        return start + max(size, self._size, 1)
+        return self._starts[-1] + max(os.fstat(self._fd).st_size, self._size)
 
     def read(self, address: int, least_bytes: int = READ_BYTES) -> tuple[list[Line], int]:
         """Some of the good lines from an address on, and the address to go on from.
@@ -179,7 +164,6 @@ class Journal:
         for start in self._starts:
             with contextlib.suppress(OSError):
                 os.unlink(self._path(start))
-        self._starts.clear()
 
     def close(self) -> None:
         """Close what is open, and let the files be."""
@@ -201,7 +185,7 @@ def _read(fd: int, offset: int, most_bytes: int) -> bytes:
     """So many bytes, or fewer at the end of the file only."""
     os.lseek(fd, offset, os.SEEK_SET)
     pieces = []
-    while most_bytes and (piece := os.read(fd, most_bytes)):
+    while piece := os.read(fd, most_bytes):
         pieces.append(piece)
         most_bytes -= len(piece)
     return b"".join(pieces)

@@ -39,7 +39,7 @@ class Parts:
     @property
     def position(self) -> int:
         """Of the next event that is put."""
-        return self.own.backlog.end
+        return self.own.backlog.position
 
     @property
     def has_older_waiting(self) -> bool:
@@ -67,7 +67,7 @@ class Parts:
         another.backlog.hold_in_memory(drained)
         added = len(drained.unseen)
         # In one step, in which nothing is called: a signal's handler puts to the one or to the other.
-        another.backlog.position, self.own, self._older = own.backlog.end + added, another, older
+        another.backlog.position, self.own, self._older = own.backlog.position + added, another, older
 
     def drop(self, ended: Sequence[Claim]) -> None:
         """Have claims in hand no more."""
