@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -88,6 +89,20 @@ def files(path):
     return sorted(each for each in os.listdir(folder) if each not in {name, f"{name}-wal", f"{name}-shm"})
 
 
+def journals(path):
+    """The files that events are put to, the oldest first."""
+    return [f"{os.path.dirname(path)}/{each}" for each in files(path) if each.endswith(".journal")]
+
+
+def open_files(path):
+    """The names of the spool's files that this process has open."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sorted(each for each in found if each.startswith(path))
+
+
 def rejected(path):
     """The dead letters of a spool."""
     store = SpoolStore(path)
@@ -127,6 +142,59 @@ def test_what_a_living_process_has_is_left_to_it(open_spool):
     assert other.take(100, PLENTY) is None
     assert owner.ack(batch)
     assert drained(owner) == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("index", "size", "lost"),
+    [(0, None, {0, 1, 2, 3}), (1, None, {4, 5, 6, 7}), (1, 30, {5, 6, 7})],
+    ids=["the first is gone", "one between is gone", "one between is cut"],
+)
+def test_a_file_that_is_gone_costs_no_event_of_another_file(open_spool, path, monkeypatch, index, size, lost):
+    """Of the files that a dead process has left, all is taken over that can be found, in its order."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 100)
+    dead = open_spool()
+    put(dead, range(12))
+    die(dead)
+    harmed = journals(path)[index]
+    if size is None:
+        os.unlink(harmed)
+    else:
+        os.truncate(harmed, size)
+    heir = open_spool()
+
+    assert (*heir.tend(),) == (12 - len(lost), 0, 0, "")
+
+    assert drained(heir) == [number for number in range(12) if number not in lost]
+    assert (len(heir), heir.unsealed, heir.bytes) == (0, 0, 0)
+    assert files(path) == []
+
+
+def test_a_file_of_its_own_that_is_gone_keeps_no_other_file(open_spool, path, monkeypatch):
+    """What others delete by hand is told as lost; the rest is delivered, and its files go then."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 100)
+    buffer = open_spool()
+    put(buffer, range(20))
+    os.unlink(journals(path)[0])
+
+    assert drained(buffer) == list(range(4, 20))
+
+    assert buffer.tend().lost == 4
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+    assert len(files(path)) == 2  # the lock, and the file that is written to
+
+
+def test_a_copy_beside_a_journal_is_no_journal(open_spool, path):
+    """What an operator copied there for safety is passed over, and its events come once."""
+    dead = open_spool()
+    put(dead, range(3))
+    die(dead)
+    (name,) = journals(path)
+    shutil.copy(name, name.replace(".journal", " (copy).journal"))
+    heir = open_spool()
+
+    assert heir.tend().recovered == 3
+
+    assert drained(heir) == [0, 1, 2]
 
 
 def test_an_heir_that_dies_leaves_both_parts(open_spool):
@@ -196,7 +264,46 @@ def test_events_that_were_passed_over_are_recovered(open_spool):
 
     assert heir.tend().recovered == 4
 
+    assert (len(heir), heir.unsealed, heir.bytes) == (4, 2, 4 * 8)
     assert drained(heir) == [0, 1, 2, 4]
+
+
+@pytest.mark.parametrize(("is_cut", "left"), [(False, [0, 1, 4]), (True, [0, 1])], ids=["damaged", "cut"])
+def test_an_event_that_was_passed_over_and_is_damaged_brings_no_other(open_spool, path, is_cut, left):
+    """The line behind it was sealed, and perhaps delivered: it does not come again in its place."""
+    dead = open_spool()
+    for number, contact in enumerate("abacbd"):
+        dead.put(body(number), contact)
+    dead.take(2, PLENTY)
+    dead.ack(dead.take(2, PLENTY))
+    die(dead)
+    (name,) = journals(path)
+    content = pathlib.Path(name).read_bytes()
+    at = content.index(body(2))
+    pathlib.Path(name).write_bytes(content[: at - 17] if is_cut else content.replace(body(2), b'{"n": X}'))
+    heir = open_spool()
+
+    assert heir.tend().recovered == len(left)
+
+    assert drained(heir) == left
+    assert (len(heir), heir.unsealed, heir.bytes) == (0, 0, 0)
+
+
+def test_a_search_holds_few_bytes(open_spool, monkeypatch):
+    """However large the events are that wait for their contact's batch: what is passed over is held in memory."""
+    monkeypatch.setattr(backlog, "MOST_PASSED_BYTES", 80)
+    buffer = open_spool()
+    put(buffer, range(10), "ada")
+    put(buffer, [10])
+    first = buffer.take(1, PLENTY)
+    assert numbers(buffer.take(1, PLENTY)) == [10]
+    put(buffer, [11], "ada")
+    put(buffer, [12])
+
+    assert buffer.take(1, PLENTY) is None
+
+    buffer.ack(first)
+    assert drained(buffer) == [*range(1, 10), 11, 12]
 
 
 def test_the_parts_of_a_split_are_recovered_in_their_order(open_spool):
@@ -456,7 +563,8 @@ def test_what_the_disk_does_not_take_until_the_end_is_held_on_to(open_spool, tro
     assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
 
 
-def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path):
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "lives on"])
+def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path, is_killed):
     """Where others delete the files, it is written to the new ones, and what is passed over with it."""
     buffer = open_spool()
     put(buffer, range(1), "ada")
@@ -472,10 +580,60 @@ def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path
 
     assert (buffer.position, buffer.oldest) == (4, 0)
     assert buffer.ack(first)
+    if is_killed:
+        die(buffer)
+        buffer = open_spool()
+        assert buffer.tend().recovered == 3
+    assert drained(buffer) == [1, 2, 3]
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+
+
+def test_what_is_in_memory_alone_is_written_whether_passed_over_or_not(open_spool, troubled):
+    """One that waits for its contact's batch and one that nobody has looked at: both are kept for the next process."""
+    buffer = open_spool()
+    put(buffer, [0], "ada")
+    first = buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, [1], "ada")
+        assert buffer.take(1, PLENTY) is None
+        put(buffer, [2], "ada")
+    buffer.tend()
+    assert buffer.ack(first)
     die(buffer)
     heir = open_spool()
-    assert heir.tend().recovered == 3
-    assert drained(heir) == [1, 2, 3]
+
+    assert heir.tend().recovered == 2
+
+    assert drained(heir) == [1, 2]
+
+
+def replace_by_a_copy(name):
+    shutil.copy(name, f"{name}.copy")
+    os.replace(f"{name}.copy", name)
+
+
+@pytest.mark.parametrize(
+    ("harm", "lost"),
+    [(os.unlink, 0), (replace_by_a_copy, 0), (lambda name: os.truncate(name, 25), 2)],
+    ids=["deleted", "replaced", "cut"],
+)
+def test_events_are_put_to_another_file_where_others_harm_a_journal(open_spool, path, harm, lost):
+    """It is said; what the process has open is delivered, what is gone is counted, and what comes survives a kill."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    harm(*journals(path))
+
+    trouble = buffer.tend().trouble
+
+    assert trouble == f"the spool's journal beside {path} was deleted or cut; another is made"
+    assert drained(buffer) == list(range(3 - lost))
+    assert (*buffer.tend(),) == (0, 0, lost, "")
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+    put(buffer, [3])
+    die(buffer)
+    heir = open_spool()
+    heir.tend()
+    assert drained(heir) == [3]
 
 
 def test_where_memory_is_full_nothing_on_disk_is_dropped(open_spool, troubled):
@@ -498,11 +656,14 @@ def test_where_memory_is_full_nothing_on_disk_is_dropped(open_spool, troubled):
         assert buffer.oldest == 2
     buffer.tend()
     put(buffer, [9])
-    batches = [buffer.take(2, PLENTY) for _ in range(3)]
+    batches = [buffer.take(2, PLENTY)]
+    assert buffer.ack(batches[0])
+    assert buffer.oldest == 6
+    batches += [buffer.take(2, PLENTY), buffer.take(2, PLENTY)]
 
     assert [numbers(batch) for batch in batches] == [[2, 3], [6, 7], [8, 9]]
     assert [batch.position for batch in batches] == [2, 6, 8]
-    assert all(map(buffer.ack, batches))
+    assert all(map(buffer.ack, batches[1:]))
     assert (len(buffer), buffer.bytes, buffer.position, buffer.oldest) == (0, 0, 10, 10)
 
 
@@ -565,6 +726,26 @@ def test_space_is_given_back(open_spool, path, monkeypatch):
     assert len(files(path)) == 2  # the lock, and the file that is written to
     assert sum(os.stat(os.path.join(os.path.dirname(path), each)).st_size for each in files(path)) < 11_000
     assert os.stat(path).st_size < 60_000
+
+
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self/fd"), reason="this system does not list a process's open files"
+)
+def test_few_files_are_open_and_none_is_left_open(open_spool, path, monkeypatch):
+    """However many were written and read: one journal of a process, and nothing while nothing is held."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 100)
+    buffer = open_spool()
+    put(buffer, range(40))
+    assert len(journals(path)) == 10
+
+    assert drained(buffer) == list(range(40))
+
+    assert len([each for each in open_files(path) if ".journal" in each]) == 1
+    buffer.tend(is_idle=True)
+    assert open_files(path) == []
+    put(buffer, range(2))
+    assert buffer.keep() == 2
+    assert open_files(path) == []
 
 
 def test_the_bound_is_on_the_events_of_all_processes(open_spool):
@@ -845,22 +1026,45 @@ def test_a_lock_is_one_owners_alone(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_lines_longer_than_what_is_read_at_a_time(tmp_path):
-    """An event of any size is read whole."""
-    written = Journal(str(tmp_path / "events.db.token"))
-    sizes = [10, 5000, 100, 20_000, 1]
+def written_to(folder, sizes):
+    """A journal with events of these sizes."""
+    written = Journal(str(folder / "events.db.token"))
     for size in sizes:
         written.append(framed(1, b"x" * size))
+    return written
 
+
+def read(written, least_bytes):
+    """All lines of a journal, of which so much is read at a time."""
     address, found = 0, []
     while True:
-        lines, following = written.read(address, 1024)
-        found += [len(line.body) for line in lines]
+        lines, following = written.read(address, least_bytes)
+        found += lines
         if following == address:
-            break
+            return found
         address = following
 
-    assert found == sizes
+
+def test_lines_longer_than_what_is_read_at_a_time(tmp_path):
+    """An event of any size is read whole."""
+    sizes = [10, 5000, 100, 20_000, 1]
+    written = written_to(tmp_path, sizes)
+
+    assert [len(line.body) for line in read(written, 1024)] == sizes
+
+    written.remove()
+
+
+def test_wherever_a_read_ends_each_line_is_read_once(tmp_path):
+    """Within a line, at its end or behind it; and each is found again by its address, as one that was passed over."""
+    sizes = [10, 50, 3, 29, 1]
+    written = written_to(tmp_path, sizes)
+
+    for least_bytes in range(1, written.end + 2):
+        assert [len(line.body) for line in read(written, least_bytes)] == sizes
+    for address in range(written.end):
+        for line in written.read(address)[0]:
+            assert written.read(line.address)[0][0] == line
     written.remove()
 
 
