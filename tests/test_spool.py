@@ -183,6 +183,21 @@ def test_a_file_of_its_own_that_is_gone_keeps_no_other_file(open_spool, path, mo
     assert len(files(path)) == 2  # the lock, and the file that is written to
 
 
+def test_what_is_cut_off_after_it_was_taken_over_is_told(open_spool, path):
+    """Others may harm a dead process's journal later too: what is gone is counted as lost, to the byte."""
+    dead = open_spool()
+    put(dead, range(3))
+    die(dead)
+    heir = open_spool()
+    assert heir.tend().recovered == 3
+    os.truncate(*journals(path), 25)
+
+    assert drained(heir) == [0]
+
+    assert heir.tend().lost == 2
+    assert (len(heir), heir.unsealed, heir.bytes) == (0, 0, 0)
+
+
 def test_a_copy_beside_a_journal_is_no_journal(open_spool, path):
     """What an operator copied there for safety is passed over, and its events come once."""
     dead = open_spool()
@@ -561,6 +576,9 @@ def test_what_the_disk_does_not_take_until_the_end_is_held_on_to(open_spool, tro
         assert buffer.oldest == 2
     assert [json.loads(each)["n"] for each in buffer.abandon()] == [2, 3, 4, 5]
     assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+    buffer.tend()
+    put(buffer, [6])
+    assert buffer.tend().unspooled == 0
 
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "lives on"])
@@ -682,6 +700,88 @@ def test_passed_over_events_in_memory_are_dropped_first(open_spool, troubled):
 
         assert drained(buffer) == [2, 3, 4]
     assert (len(buffer), buffer.bytes, buffer.position, buffer.oldest) == (0, 0, 5, 5)
+
+
+def test_no_event_on_disk_is_dropped_to_make_room_in_memory(open_spool, troubled):
+    """Also where it waits for its contact's batch, and is older than all that the disk did not take."""
+    buffer = open_spool(drops_oldest=True, max_memory_bytes=24)
+    put(buffer, range(2), "ada")
+    first = buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, range(2, 4), "ada")
+        assert buffer.take(1, PLENTY) is None
+        put(buffer, [4], "ada")
+
+        assert list(buffer.put(body(5), "ada")) == [body(2)]
+
+        buffer.ack(first)
+        assert drained(buffer) == [1, 3, 4, 5]
+
+
+def test_what_memory_drops_for_long_takes_none(open_spool, troubled):
+    """However many events make room one after the other while the disk is in trouble."""
+    buffer = open_spool(drops_oldest=True, max_memory_bytes=24)
+    put(buffer, [0])
+    with troubled():
+        put(buffer, range(1, 4))
+        for number in range(4, 10):
+            assert list(buffer.put(body(number), "ada")) == [body(number - 3)]
+
+        assert len(buffer._parts.own.backlog._gaps) == 1
+
+    assert drained(buffer) == [0, 7, 8, 9]
+    assert buffer.oldest == buffer.position == 10
+
+
+def test_no_event_is_dropped_where_the_next_cannot_be_read(open_spool, path, monkeypatch):
+    """Dropping the oldest makes no room then: all that waits stays, in its order, and the new event is given back."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 100)
+    buffer = open_spool(9 * 8, drops_oldest=True)
+    put(buffer, range(9))
+    buffer.ack(buffer.take(1, PLENTY))  # the rest of the first file is in memory
+    barred = journals(path)[1]
+    os.rename(barred, f"{barred}.away")
+    os.mkdir(barred)
+    large = json.dumps({"n": 9, "pad": "x" * 40}).encode()
+
+    assert list(buffer.put(large, "cust_9")) == [large]
+
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (8, 8, 8 * 8)
+    os.rmdir(barred)
+    os.rename(f"{barred}.away", barred)
+    assert drained(buffer) == list(range(1, 9))
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+
+
+FEW_FILES = """
+import os, resource, sys
+from spotzee_logging.buffers.sqlite import SqliteBuffer
+
+buffer = SqliteBuffer(sys.argv[1], 10**9)
+free = os.open(os.devnull, os.O_RDONLY)
+os.close(free)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+assert not buffer.put(b'{"n": 0}', "ada")
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+print(*buffer.tend(), sep="|")
+os._exit(9)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system sets no such limit")
+def test_what_is_put_while_no_file_can_be_opened_is_written_later(open_spool, path, run_python):
+    """A process may have one file left, for the lock, and none for the journal: it is said, and no event is lost."""
+    done = run_python(FEW_FILES, path, check=False)
+
+    assert done.stderr == ""
+    assert done.stdout == (
+        f"0|1|0|the spool's journal beside {path}: Too many open files. "
+        "Events that it does not take are held in memory meanwhile\n"
+    )
+    heir = open_spool()
+    assert heir.tend().recovered == 1
+    assert drained(heir) == [0]
 
 
 def test_where_spool_and_memory_are_full_what_makes_room_in_both_is_dropped(open_spool, troubled):

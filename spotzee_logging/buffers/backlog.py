@@ -245,14 +245,12 @@ class Backlog:
         except OSError:
             return None
 
-    def pop_in_memory(self) -> Waiting | None:
-        """Take out the oldest event that is in memory alone; None where there is none."""
+    def pop_in_memory(self) -> Waiting:
+        """Take out the oldest event that is in memory alone, of which there must be one."""
         for index, waiting in enumerate(self._passed):
             if not waiting.is_on_disk:
                 del self._passed[index]
                 return waiting
-        if not self._in_memory:
-            return None
         position = self.position - len(self._in_memory)
         contact, body = self._in_memory.popleft()
         before = self._gaps.pop()[1] if self._gaps and self._gaps[-1][0] == position else 0

@@ -355,8 +355,8 @@ class SqliteBuffer:
             return ()  # in vain: what is sealed leaves no room
         dropped: list[Waiting] = []
         # What is on disk makes no room in memory. It may come after what is in memory, which makes both.
-        while not self._has_memory(size) and (waiting := own.pop_in_memory()) is not None:
-            dropped.append(self._let_go(waiting))
+        while not self._has_memory(size):
+            dropped.append(self._let_go(own.pop_in_memory()))
         of_memory = len(dropped)
         while not self._tally.has_room(size) and (waiting := own.pop()) is not None:
             dropped.append(self._let_go(waiting))
