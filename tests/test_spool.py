@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import sqlite3
 import stat
@@ -334,6 +335,19 @@ def test_the_parts_of_a_split_are_recovered_in_their_order(open_spool):
     assert drained(heir) == list(range(8))
 
 
+def test_the_parts_of_a_split_go_before_later_batches(open_spool):
+    """They are older, though they were made last: also the next process delivers the oldest first."""
+    dead = open_spool()
+    put(dead, range(4))
+    first, _ = dead.take(2, PLENTY), dead.take(2, PLENTY)
+    dead.split(first, [[0], [1]])
+    die(dead)
+    heir = open_spool()
+    heir.tend()
+
+    assert drained(heir) == [0, 1, 2, 3]
+
+
 def test_what_is_done_is_not_recovered(open_spool, path):
     """What was delivered or rejected before the end does not come again, and leaves no file behind."""
     dead = open_spool()
@@ -562,7 +576,7 @@ def test_what_is_in_memory_alone_is_written_when_the_disk_is_well_again(open_spo
 
 def test_what_the_disk_does_not_take_until_the_end_is_held_on_to(open_spool, troubled):
     """Whoever lets go of the spool is told how many are kept, and gives the others back, passed over or not."""
-    buffer = open_spool()
+    buffer = open_spool(max_memory_bytes=32)
     put(buffer, range(2), "ada")
     buffer.take(1, PLENTY)
     with troubled():
@@ -574,6 +588,7 @@ def test_what_the_disk_does_not_take_until_the_end_is_held_on_to(open_spool, tro
 
         assert (len(buffer), buffer.unsealed, buffer.bytes, buffer.position) == (4, 4, 32, 6)
         assert buffer.oldest == 2
+        assert list(buffer.put(body(6), "ada")) == [body(6)]  # memory is as full as before
     assert [json.loads(each)["n"] for each in buffer.abandon()] == [2, 3, 4, 5]
     assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
     buffer.tend()
@@ -632,8 +647,13 @@ def replace_by_a_copy(name):
 
 @pytest.mark.parametrize(
     ("harm", "lost"),
-    [(os.unlink, 0), (replace_by_a_copy, 0), (lambda name: os.truncate(name, 25), 2)],
-    ids=["deleted", "replaced", "cut"],
+    [
+        (os.unlink, 0),
+        (replace_by_a_copy, 0),
+        (lambda name: os.truncate(name, 25), 2),
+        (lambda name: os.unlink(re.sub(r"\.\w+\.journal$", ".lock", name)), 0),
+    ],
+    ids=["deleted", "replaced", "cut", "without its lock"],
 )
 def test_events_are_put_to_another_file_where_others_harm_a_journal(open_spool, path, harm, lost):
     """It is said; what the process has open is delivered, what is gone is counted, and what comes survives a kill."""
@@ -857,6 +877,33 @@ def test_the_bound_is_on_the_events_of_all_processes(open_spool):
     buffer.tend()
 
     assert list(buffer.put(body(2), "c")) == [body(2)]
+
+
+def test_others_are_told_what_is_on_disk(open_spool, troubled, path):
+    """In batches or not; what the disk did not take takes no room of the spool's."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    buffer.take(1, PLENTY)
+    with troubled():
+        put(buffer, [3])
+        buffer.tend()
+
+        connection = sqlite3.connect(path)
+        assert connection.execute("SELECT events, bytes FROM owners").fetchall() == [(3, 24)]
+        connection.close()
+
+
+def test_a_folder_that_is_gone_is_made_again(open_spool, path):
+    """What is put then survives a kill, as ever."""
+    buffer = open_spool()
+    shutil.rmtree(os.path.dirname(path))
+    put(buffer, range(2))
+    die(buffer)
+    heir = open_spool()
+
+    assert heir.tend().recovered == 2
+
+    assert drained(heir) == [0, 1]
 
 
 def test_dead_letters_are_kept_with_the_servers_words(open_spool, path):
@@ -1115,7 +1162,7 @@ def test_many_open_one_new_spool_at_a_time(path):
 def test_a_lock_is_one_owners_alone(tmp_path):
     """While it is held nobody else gets it; let go for ever it leaves nothing."""
     stem = str(tmp_path / "events.db.token")
-    lock = OwnerLock.acquire(stem, is_new=True)
+    lock = OwnerLock.acquire(stem)
 
     assert OwnerLock.acquire(stem) is None
 

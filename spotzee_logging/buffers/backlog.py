@@ -313,7 +313,7 @@ class Backlog:
     def write_off(self) -> tuple[int, int]:
         """Let go of events that were written and are in no file any more; how many those are, and their bytes."""
         lost, size = self._unread, self._unread_bytes
-        if self._read or lost <= 0 or self.journal.read(self._read_to)[1] != self._read_to:
+        if lost <= 0 or self.journal.read(self._read_to)[1] != self._read_to:
             return 0, 0
         self._unread -= lost
         self._unread_bytes -= size

@@ -72,7 +72,7 @@ class Claim:
             make_folder(os.path.dirname(self._path), is_synced=self.backlog.journal.is_synced)
             for _ in range(_TRIES):
                 token = new_token()
-                lock = OwnerLock.acquire(stem_of(self._path, token), is_new=True)
+                lock = OwnerLock.acquire(stem_of(self._path, token))
                 if lock is not None:
                     self.token, self._lock = token, lock
                     self.backlog.journal.stem = stem_of(self._path, token)

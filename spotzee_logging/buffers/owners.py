@@ -23,7 +23,7 @@ LEASE_SECONDS: Final = 60.0
 """For how long an owner on another machine, of whose locks nothing may be known here, counts as alive."""
 
 _SUFFIX: Final = ".lock"
-_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_FLAGS: Final = os.O_RDWR | os.O_CREAT
 
 
 def new_token() -> str:
@@ -75,13 +75,10 @@ class OwnerLock:
         self._fd = fd
 
     @classmethod
-    def acquire(cls, stem: str, *, is_new: bool = False) -> OwnerLock | None:
-        """Take it; None where another has it. Raises OSError.
-
-        :param is_new: only where nobody has ever had it.
-        """
+    def acquire(cls, stem: str) -> OwnerLock | None:
+        """Take it; None where another has it. Raises OSError."""
         path = stem + _SUFFIX
-        fd = os.open(path, _FLAGS | (os.O_EXCL if is_new else 0), 0o600)
+        fd = os.open(path, _FLAGS, 0o600)
         if _has_locked(fd) and _is_at(fd, path):
             return cls(path, fd)
         os.close(fd)
