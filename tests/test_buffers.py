@@ -310,6 +310,7 @@ def test_a_forked_child_begins_with_nothing(make_buffer):
     batch = take(buffer, 2)
 
     buffer.begin_anew()
+    buffer.begin_anew()  # as in a child's child
 
     assert state(buffer) == (0, 0, 0, False)
     assert not buffer.ack(batch)

@@ -335,6 +335,23 @@ def test_the_parts_of_a_split_are_recovered_in_their_order(open_spool):
     assert drained(heir) == list(range(8))
 
 
+def test_batches_that_an_heir_makes_go_behind_those_it_took_over(open_spool):
+    """They are younger: whoever comes after it delivers the oldest first too."""
+    dead, heir = open_spool(), open_spool()
+    put(dead, range(6))
+    dead.take(2, PLENTY)
+    dead.take(2, PLENTY)
+    die(dead)
+    heir.tend()
+    for _ in range(3):
+        heir.take(2, PLENTY)
+    die(heir)
+    third = open_spool()
+    third.tend()
+
+    assert drained(third) == list(range(6))
+
+
 def test_the_parts_of_a_split_go_before_later_batches(open_spool):
     """They are older, though they were made last: also the next process delivers the oldest first."""
     dead = open_spool()
@@ -471,6 +488,71 @@ def test_letting_go_does_not_wait_for_a_file_that_is_held_locked(open_spool, pat
     assert heir.tend().recovered == 4
     assert heir.take(2, PLENTY).key == sealed.key
     assert drained(heir) == [2, 3]
+
+
+@pytest.fixture
+def locked(path):
+    """Within it another program holds the spool's file locked, for which the buffer hardly waits."""
+
+    @contextlib.contextmanager
+    def lock(buffer):
+        buffer._store.hurry()
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    return lock
+
+
+def test_what_is_delivered_while_the_file_is_locked_does_not_come_again(open_spool, path, locked):
+    """A batch that the file never had is tried again as it is; once delivered, nothing of it is left to the next."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    with locked(buffer):
+        batch = buffer.take(3, PLENTY)
+        buffer.release(batch)
+        assert buffer.take(3, PLENTY).body == batch.body
+        assert buffer.ack(batch)
+
+        assert buffer.keep() == 0
+
+    heir = open_spool()
+    assert heir.tend().recovered == 0
+    assert files(path) == []
+
+
+def test_a_batch_that_no_file_has_is_held_on_to(open_spool, troubled, locked):
+    """Neither journal nor database took it: whoever lets go of the spool keeps it, and is not told that it is left."""
+    buffer = open_spool()
+    put(buffer, range(2))
+    with troubled():
+        put(buffer, [2])
+        assert numbers(buffer.take(2, PLENTY)) == [0, 1]
+        with locked(buffer):
+            assert numbers(buffer.take(1, PLENTY)) == [2]
+
+            assert buffer.keep() == 2
+
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (1, 0, 8)
+    assert [json.loads(each)["n"] for each in buffer.abandon()] == [2]
+
+
+def test_a_batch_that_is_gone_from_the_file_is_told(open_spool, path):
+    """Somebody deleted what a dead process had left: it is counted as lost, and the others go on."""
+    dead = open_spool()
+    put(dead, range(3))
+    dead.take(2, PLENTY)
+    die(dead)
+    heir = open_spool()
+    assert heir.tend().recovered == 3
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DELETE FROM batches")
+
+    assert drained(heir) == [2]
+
+    assert heir.tend().lost == 2
+    assert (len(heir), heir.unsealed, heir.bytes) == (0, 0, 0)
 
 
 def test_a_broken_line_costs_nothing_but_itself(open_spool, path):
@@ -1082,7 +1164,7 @@ def test_a_file_that_is_no_spool_of_ours_is_refused_and_left_as_it_is(path, make
 
 
 def test_a_row_that_cannot_be_read_is_said_and_keeps_no_event_waiting(path, open_spool):
-    """What a dead process has left is not as it was: the events of the living are kept and taken as ever."""
+    """What the dead have left is not as it was: the events of the living are taken as ever, and it once it can be."""
     SqliteBuffer(path, PLENTY).close()
     connection = sqlite3.connect(path)
     connection.execute("INSERT INTO batches VALUES ('key', 'owner', '0', 0, '[12', '[1]', x'00')")
@@ -1095,6 +1177,12 @@ def test_a_row_that_cannot_be_read_is_said_and_keeps_no_event_waiting(path, open
 
     assert "a value cannot be written, or read again (JSONDecodeError)" in tidings.trouble
     assert drained(buffer) == [0, 1, 2]
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE batches SET sizes = '[8]', body = ?", (b"[%b]" % body(7),))
+    connection.commit()
+    connection.close()
+    assert buffer.tend().recovered == 1
+    assert drained(buffer) == [7]
 
 
 def test_a_batch_that_cannot_be_read_keeps_no_other_contacts_event_waiting(path, open_spool):
