@@ -15,6 +15,7 @@ from spotzee_logging.buffers.owners import is_owned, new_token, stem_of, tokens_
 from spotzee_logging.buffers.spool_rows import OwnerLife, RejectedRow
 from spotzee_logging.buffers.spool_store import SpoolStore
 from spotzee_logging.encoding import decode_event
+from spotzee_logging.event import ARRAY_BRACKETS_BYTES
 
 BATCH_EVENTS: Final = 100
 BATCH_BYTES: Final = 1024 * 1024
@@ -178,11 +179,11 @@ def _contact(row: RejectedRow) -> int:
 
 def _parts(rows: Iterable[RejectedRow]) -> Iterator[Sequence[RejectedRow]]:
     part: list[RejectedRow] = []
-    size = 0
+    size = ARRAY_BRACKETS_BYTES
     for row in rows:
         if part and (len(part) == BATCH_EVENTS or size + len(row.body) > BATCH_BYTES):
             yield part
-            part, size = [], 0
+            part, size = [], ARRAY_BRACKETS_BYTES
         part.append(row)
         size += len(row.body) + 1
     if part:
