@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import os
 import pathlib
 import re
@@ -123,6 +124,7 @@ def test_what_a_dead_process_has_left_is_taken_over(open_spool):
 
     assert heir.tend().recovered == 5
 
+    assert heir.oldest_put_at == -math.inf  # they have waited for long: they are due at once
     assert (len(heir), heir.unsealed, heir.has_sealed, heir.bytes) == (5, 3, True, 40)
     again = heir.take(100, PLENTY)
     assert (again.key, again.body, again.events) == (batch.key, batch.body, batch.events)
@@ -937,6 +939,7 @@ def test_few_files_are_open_and_none_is_left_open(open_spool, path, monkeypatch)
     """However many were written and read: one journal of a process, and nothing while nothing is held."""
     monkeypatch.setattr(journal, "SEGMENT_BYTES", 100)
     buffer = open_spool()
+    assert open_files(path) == []  # a server may fork its workers from here on, in C, and ask nobody
     put(buffer, range(40))
     assert len(journals(path)) == 10
 
@@ -973,6 +976,26 @@ def test_others_are_told_what_is_on_disk(open_spool, troubled, path):
         connection = sqlite3.connect(path)
         assert connection.execute("SELECT events, bytes FROM owners").fetchall() == [(3, 24)]
         connection.close()
+
+
+@pytest.mark.parametrize("harm", [os.unlink, replace_by_a_copy], ids=["deleted", "replaced"])
+def test_another_database_is_made_where_others_harm_it(open_spool, path, harm):
+    """It is said once, and the batches are written to the new one: the next process sends them under their keys."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    batch = buffer.take(2, PLENTY)
+    harm(path)
+    for suffix in ("-wal", "-shm"):
+        os.unlink(path + suffix)
+
+    assert buffer.tend().trouble == f"the spool {path} was deleted or replaced; another is made"
+
+    assert buffer.tend().trouble == ""
+    die(buffer)
+    heir = open_spool()
+    assert heir.tend().recovered == 3
+    assert heir.take(2, PLENTY).key == batch.key
+    assert drained(heir) == [2]
 
 
 def test_a_folder_that_is_gone_is_made_again(open_spool, path):

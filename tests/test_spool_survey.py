@@ -185,3 +185,17 @@ def test_a_retried_event_without_ids_keeps_no_other_waiting(buffer, look):
     assert buffer.take(100, PLENTY) is None
     buffer.ack(first)
     assert [number_of(each) for each in buffer.take(100, PLENTY).events] == [1]
+
+
+def test_the_size_is_that_of_all_its_files(path, buffer, look):
+    """Of the database, SQLite's own beside it, locks and journals; not of a file that only sounds like it."""
+    put(buffer, "abc")
+    buffer.take(1, PLENTY)
+    with open(f"{path}2", "wb") as other:
+        other.write(bytes(100_000))
+    folder = os.path.dirname(path)
+
+    sizes = {name: os.stat(f"{folder}/{name}").st_size for name in os.listdir(folder)}
+
+    assert len(sizes) == 6
+    assert look.size_bytes() == sum(sizes.values()) - 100_000
