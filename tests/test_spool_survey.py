@@ -76,6 +76,20 @@ def test_each_event_is_seen_where_it_is(buffer, look):
     assert look.find(f"{batch.key}:2") is None
 
 
+def test_what_is_delivered_while_it_is_listed_is_left_out(buffer, look):
+    """A list of what waits is no obstacle to its delivery: the others are told, each with its own body."""
+    put(buffer, "abcd")
+    buffer.take(1, PLENTY)
+    second = buffer.take(1, PLENTY)
+    buffer.take(1, PLENTY)
+    pending = look.pending()
+    assert number_of(next(pending).body) == 0
+
+    buffer.ack(second)
+
+    assert [number_of(each.body) for each in pending] == [2, 3]
+
+
 def test_who_has_said_nothing_yet_is_seen_too(buffer, look):
     """A program that has only just begun: its events are there before the database knows it."""
     put(buffer, "ab")
@@ -83,6 +97,7 @@ def test_who_has_said_nothing_yet_is_seen_too(buffer, look):
     (owner,) = look.owners()
 
     assert (owner.pid, owner.is_alive, owner.waiting, owner.sealed) == (None, True, 2, 0)
+    assert [number_of(each.body) for each in look.pending()] == [0, 1]
     buffer.begin_anew()  # as kill -9 would leave it
     (owner,) = look.owners()
     assert (owner.is_alive, owner.waiting) == (False, 2)
@@ -158,6 +173,7 @@ def test_retried_events_of_many_contacts_go_a_hundred_at_a_time(buffer, look):
     assert look.retry(["250", "7", "1000"]) == 2
     assert look.retry() == 248
 
+    assert len(list(look.pending())) == 250
     assert buffer.tend().recovered == 250
     batches = [buffer.take(1000, PLENTY) for _ in range(4)]
     assert [number_of(each) for each in batches[0].events] == [6, 249]

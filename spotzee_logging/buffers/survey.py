@@ -114,17 +114,14 @@ class SpoolSurvey:
         row, journal = self._store.owner(token), Journal(stem_of(self.path, token))
         passed = set(row.passed)
         address = min([row.scanned, *passed])
-        try:
-            while True:
-                lines, following = journal.read(address)
-                for line in lines:
-                    if line.address >= row.scanned or line.address in passed:
-                        yield Found(f"{token}@{line.address:x}", "waiting", line.body, {"owner": token})
-                if following == address:
-                    return
-                address = following
-        finally:
-            journal.close()
+        while True:
+            lines, following = journal.read(address)
+            for line in lines:
+                if line.address >= row.scanned or line.address in passed:
+                    yield Found(f"{token}@{line.address:x}", "waiting", line.body, {"owner": token})
+            if following == address:
+                return
+            address = following
 
     def rejected(self) -> Iterator[Found]:
         """The dead letters, the oldest first."""
