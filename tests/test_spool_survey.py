@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from spotzee_logging.buffers import survey
+from spotzee_logging.buffers import journal, survey
 from spotzee_logging.buffers.base import Verdict
 from spotzee_logging.buffers.sqlite import SqliteBuffer
 from spotzee_logging.buffers.survey import OwnerSurvey, SpoolSurvey
@@ -53,8 +53,9 @@ def refuse(buffer, count):
     assert len(buffer.reject(batch, range(count), Verdict("validation_failed", "no", "req_7"))) == count
 
 
-def test_each_event_is_seen_where_it_is(buffer, look):
+def test_each_event_is_seen_where_it_is(buffer, look, monkeypatch):
     """In a batch, waiting for its contact's batch, or not looked at yet: each once, in order, and found by its ID."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 100)  # some files of two events each
     put(buffer, "abacbd")
     batch = buffer.take(2, PLENTY)
     buffer.ack(buffer.take(2, PLENTY))
