@@ -822,6 +822,16 @@ def test_no_event_on_disk_is_dropped_to_make_room_in_memory(open_spool, troubled
         assert drained(buffer) == [1, 3, 4, 5]
 
 
+def test_an_event_that_memory_may_not_hold_is_put_on_disk(open_spool):
+    """The bound is on what the disk does not take."""
+    buffer = open_spool(max_memory_bytes=4)
+
+    put(buffer, range(2))
+
+    assert buffer.tend().unspooled == 0
+    assert drained(buffer) == [0, 1]
+
+
 def test_what_memory_drops_for_long_takes_none(open_spool, troubled):
     """However many events make room one after the other while the disk is in trouble."""
     buffer = open_spool(drops_oldest=True, max_memory_bytes=24)

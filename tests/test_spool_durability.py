@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from conftest import program
-from spotzee_logging.buffers.spool_store import SpoolStore
 from spotzee_logging.buffers.sqlite import SqliteBuffer
 
 CALLS = """
@@ -85,12 +84,12 @@ def test_by_default_no_call_waits_for_the_disk(traced, path):
 @pytest.mark.parametrize(("is_power_safe", "synchronous"), [(True, 2), (False, 1)], ids=["power", "process"])
 def test_what_sqlite_is_told(path, is_power_safe, synchronous):
     """Power: each transaction waits for the disk (FULL). Process: none does, and none can damage the file (NORMAL)."""
-    store = SpoolStore(str(path), is_power_safe=is_power_safe)
-    connection = store.open()
+    buffer = SqliteBuffer(str(path), 10**9, is_power_safe=is_power_safe)
+    connection = buffer._store.open()
 
     assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    store.close()
+    buffer.close()
 
 
 def test_a_power_safe_spool_keeps_its_events_for_the_next(path):

@@ -186,7 +186,16 @@ def test_retried_events_of_many_contacts_go_a_hundred_at_a_time(buffer, look):
     assert all(map(buffer.ack, batches))
 
 
-def test_a_retried_event_without_ids_keeps_no_other_waiting(buffer, look):
+def test_where_nothing_is_retried_no_batch_is_made(buffer, look):
+    """Who names a dead letter that was retried already sends no empty request."""
+    assert look.retry() == look.retry(["7"]) == 0
+
+    assert look.owners() == []
+    assert buffer.tend().recovered == 0
+    assert not buffer.has_sealed
+
+
+def test_a_retried_event_waits_for_those_of_its_own_contact_alone(buffer, look):
     """Each is of its own contact, by whichever id it has."""
     events = [
         {"name": "x", "external_id": "ada", "anonymous_id": "anon_1"},
