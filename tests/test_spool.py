@@ -460,6 +460,48 @@ def test_what_is_logged_in_the_midst_of_letting_go_is_counted_once(open_spool, h
     assert line > 20
 
 
+class Interrupted(BaseException):
+    """What a signal's handler raises, as Ctrl-C does."""
+
+
+def raised_at(point):
+    """For `sys.setprofile`: raises where so many calls of the journal's have ended. There Python looks for signals."""
+    points = itertools.count()
+
+    def profile(frame, event, _):
+        is_there = event in {"return", "c_return"} and frame.f_code.co_filename == journal.__file__
+        if is_there and next(points) == point:
+            sys.setprofile(None)
+            raise Interrupted
+
+    return profile
+
+
+def test_a_call_that_is_left_while_a_file_begins_costs_no_event_that_is_held(open_spool, monkeypatch):
+    """What Ctrl-C interrupts is held where it was written, and else not there at all; what comes is put on disk."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 1)
+    buffer = open_spool()
+    put(buffer, [0])
+    for point in itertools.count():
+        sys.setprofile(raised_at(point))
+        try:
+            put(buffer, [1 + point])
+            break
+        except Interrupted:
+            put(buffer, [100 + point])
+        finally:
+            sys.setprofile(None)
+    held = len(buffer)
+
+    found = drained(buffer)
+
+    assert len(found) == held
+    assert set(found) >= {0, 1 + point, *range(100, 100 + point)}
+    assert (*buffer.tend(),) == (0, 0, 0, "")
+    assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+    assert point > 5
+
+
 @pytest.mark.parametrize("is_waited_for", [False, True], ids=["nobody waits", "a batch waits"])
 def test_letting_go_does_not_wait_for_a_file_that_is_held_locked(open_spool, path, is_waited_for):
     """A process that ends has half a second for it, also where the delivering thread waits for the lock by then."""

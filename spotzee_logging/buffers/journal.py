@@ -26,7 +26,7 @@ READ_BYTES: Final = 256 * 1024  # 256 KiB
 
 _SUFFIX: Final = ".journal"
 _BINARY: Final = getattr(os, "O_BINARY", 0)
-_OPEN_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _BINARY
+_OPEN_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY
 _READ_FLAGS: Final = os.O_RDONLY | _BINARY
 _sync = getattr(os, "fdatasync", os.fsync)
 
