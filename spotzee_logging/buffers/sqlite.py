@@ -257,7 +257,10 @@ class SqliteBuffer:
             bodies: list[Body] = []
             for held in sorted(self._shelf, key=lambda held: held.position):
                 batch = loaded(held, self._store)
-                bodies += () if batch is None else batch.events
+                if batch is None:
+                    self._tally.lose(len(held.sizes), held.bytes)
+                    continue
+                bodies += batch.events
                 self._tally.count(-len(held.sizes), -held.bytes)
             self._shelf.clear()
             for claim in self._parts:
