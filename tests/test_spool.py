@@ -395,6 +395,17 @@ def test_a_spool_is_left_behind_closed(open_spool, path):
     assert drained(heir) == [0, 1, 2]
     heir.close()
     assert files(path) == []
+
+
+def test_who_has_delivered_all_leaves_no_trace(open_spool, path):
+    """No file, and no row by which others would look for one."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    assert drained(buffer) == [0, 1, 2]
+
+    assert buffer.keep() == 0
+
+    assert files(path) == []
     with contextlib.closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT * FROM owners").fetchall() == []
 
