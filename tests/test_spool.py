@@ -849,6 +849,28 @@ def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path
     assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("is_noticed", [True, False], ids=["noticed", "not noticed yet"])
+def test_what_is_in_a_deleted_file_alone_is_not_kept(open_spool, path, is_noticed):
+    """At the process's end it is told of as undelivered: the next process cannot find it."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    assert buffer.take(1, PLENTY) is not None
+    for name in journals(path):
+        os.unlink(name)
+    if is_noticed:
+        buffer.tend()
+        put(buffer, [3])
+
+    kept = buffer.keep()
+
+    assert kept == (2 if is_noticed else 1)  # the batch, which the database has, and what came after
+    assert list(buffer.abandon()) == [body(number) for number in (1, 2)]
+    assert (len(buffer), buffer.unsealed, buffer.bytes, buffer.position) == (0, 0, 0, 4 if is_noticed else 3)
+    heir = open_spool()
+    heir.tend()
+    assert drained(heir) == ([0, 3] if is_noticed else [0])
+
+
 def test_what_is_in_memory_alone_is_written_whether_passed_over_or_not(open_spool, troubled):
     """One that waits for its contact's batch and one that nobody has looked at: both are kept for the next process."""
     buffer = open_spool()

@@ -263,6 +263,10 @@ class Backlog:
         self.let_go(drained)
         return drained
 
+    def drain_as_in_memory(self) -> InMemory:
+        """Take out all events, to be held in memory alone: those of a file that nobody else can read."""
+        return InMemory([waiting._replace(address=_NO_ADDRESS) for waiting in self.drain()], ())
+
     def let_go(self, taken: Iterable[Waiting]) -> None:
         """Count what was just taken out as gone."""
         for waiting in taken:

@@ -232,8 +232,15 @@ class SqliteBuffer:
         self._behind.touch(self._parts)
         self._upkeep.write()
         leaving = self._parts.older
+        lost = [claim for claim in leaving if not claim.is_in_place]
+        for claim in lost:
+            # Only this process can read those files: with it their events would go, and nobody be told.
+            self._parts.own.backlog.hold_in_memory(claim.backlog.drain_as_in_memory())
+            self._write_off(claim)
         unwritten = [
-            held for held in self._shelf if not held.is_in_journal and not self._behind.is_written(held)
+            held
+            for held in self._shelf
+            if not (held.is_in_journal and held.claim not in lost) and not self._behind.is_written(held)
         ]
         left = [held for held in self._shelf if held not in unwritten]
         waiting = sum(len(claim.backlog) for claim in leaving)
