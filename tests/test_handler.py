@@ -794,6 +794,26 @@ def test_a_buffer_of_the_programs_own_that_raises_while_a_call_waits(make_handle
     assert (handler.stats().accepted, handler.stats().dropped) == (1, {"buffer_error": 1})
 
 
+class Truthful(MemoryBuffer):
+    """One that says whether it holds an event, where its contract asks for what it has dropped."""
+
+    def put(self, body, key, *, wait_seconds=0.0):
+        super().put(body, key)
+        return True
+
+
+def test_a_buffer_of_the_programs_own_that_gives_what_its_contract_does_not_have(
+    make_handler, make_logger, caplog
+):
+    """The call goes on, also where strict, and a line says which buffer it is, and of what kind the trouble."""
+    handler = make_handler(buffer=Truthful(1000), strict=True)
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag(7)})
+
+    assert "Truthful raised TypeError, or gave what its contract does not have" in said(caplog)
+    assert "number" not in caplog.text
+
+
 class Around:
     """A buffer that stands before another."""
 
