@@ -153,6 +153,28 @@ def test_01_configured_anew_in_the_midst_of_a_request(sandbox, make_handler, mak
     assert numbers(sandbox) == list(range(250))
 
 
+def test_01_a_flush_of_all_by_what_a_configuration_makes(sandbox, make_handler, make_logger):
+    """The delivery may need the lock that dictConfig holds: it is begun and not waited for, and arrives afterwards."""
+    sandbox.faults([{"delay": 0.4}])
+    handler = make_handler(flush_interval_seconds=3600)
+    log(make_logger(handler), 1)
+    answers = []
+
+    def make():
+        started = time.monotonic()
+        answers.append((flush(20), time.monotonic() - started))
+        return logging.NullHandler()
+
+    logging.config.dictConfig(
+        {"version": 1, "disable_existing_loggers": False, "handlers": {"flushes": {"()": make}}}
+    )
+
+    ((is_settled, seconds),) = answers
+    assert not is_settled
+    assert seconds < 10
+    assert sandbox.wait_for(1, timeout_seconds=10)
+
+
 # 2. Closed by somebody else's dictConfig, still attached
 
 

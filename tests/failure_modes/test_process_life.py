@@ -1060,6 +1060,17 @@ atexit.register(end)
 
 
 @unix
+def test_18_after_the_exits_deliveries(sandbox, run_python):
+    """One that comes when they are over finds nothing to wait for: a callback that hangs keeps no process alive."""
+    hangs = "import atexit\natexit.register(lambda: (end(), live()))\n"
+
+    done = run_python(hangs + sigterm("flush_on_sigterm()\nlog(1)"), sandbox.url, check=False, timeout=20)
+
+    assert done.returncode == -signal.SIGTERM
+    assert numbers(sandbox) == [1]
+
+
+@unix
 @pytest.mark.parametrize("comes", ["before", "after"])
 def test_18_with_asyncios_handler(sandbox, run_python, comes):
     """A callback of asyncio's for SIGTERM is called once, and the events arrive by then or at the exit."""
