@@ -210,7 +210,7 @@ def let_go(member: Member) -> None:
 
 def _let_settled_orphans_go() -> None:
     for orphan in list(_orphans):
-        if orphan.flush(0.0):
+        if attempt(orphan.flush, 0.0)[0]:
             let_go(orphan)
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import gc
 import logging
 import logging.handlers
 import queue
@@ -812,6 +813,31 @@ def test_a_buffer_of_the_programs_own_that_gives_what_its_contract_does_not_have
 
     assert "Truthful raised TypeError, or gave what its contract does not have" in said(caplog)
     assert "number" not in caplog.text
+
+
+class Broken(MemoryBuffer):
+    """One that cannot say how things stand, until it is mended."""
+
+    is_mended = False
+
+    @property
+    def oldest(self):
+        if not self.is_mended:
+            raise OSError("rosebud")
+        return super().oldest
+
+
+def test_a_forgotten_handlers_buffer_that_fails_hinders_no_other_handler(sandbox, make_handler, make_logger):
+    """Where a handler is made it is asked how those that the program has forgotten stand: that raises nothing."""
+    buffer = Broken(1000)
+    SpotzeeHandler("sk_test", base_url=sandbox.url, buffer=buffer)
+    gc.collect()
+
+    handler = make_handler()
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    assert handler.flush(10)
+    buffer.is_mended = True  # it is let go with the next handler
 
 
 class Around:
