@@ -531,7 +531,11 @@ def test_through_a_queue(sandbox, make_handler, make_logger):
 def test_a_full_buffer_may_block(sandbox, make_handler, make_logger):
     """With overflow="block" the call waits for room, and nothing is lost to a server that keeps up."""
     handler = make_handler(
-        max_pending_bytes=4096, max_event_bytes=1024, overflow="block", block_timeout_seconds=30
+        max_pending_bytes=4096,
+        max_event_bytes=1024,
+        overflow="block",
+        block_timeout_seconds=30,
+        flush_interval_seconds=3600,  # what is pending goes for the sake of room, and not by its age
     )
     logger = make_logger(handler)
 
@@ -554,6 +558,32 @@ def test_a_block_has_its_end(sandbox, make_handler, make_logger):
         logger.info("x", extra={"spotzee_event": tag(number)})
 
     assert handler.stats().dropped["buffer_full"] >= 1
+
+
+def test_an_on_error_that_logs_does_not_wait_for_itself(sandbox, make_handler, make_logger):
+    """It runs on the thread that makes room: where there is none its event is dropped at once, and the rest arrives."""
+    sandbox.faults([{"status": 422}])
+    handler = make_handler(
+        max_pending_bytes=1024,
+        max_event_bytes=690,
+        max_batch_bytes=700,  # each event goes by itself
+        connections=1,
+        overflow="block",
+        block_timeout_seconds=60,
+        flush_interval_seconds=3600,
+        on_error=lambda event, error: error.reason != "buffer_full" and log(2, 500),
+    )
+    logger = make_logger(handler)
+
+    def log(number, size):
+        logger.info("x", extra={"spotzee_event": tag(data={"number": number, "note": "x" * size})})
+
+    log(0, 200)
+    log(1, 350)
+
+    assert handler.flush(10)
+    assert numbers(sandbox) == [1]
+    assert handler.stats().dropped == {"buffer_full": 1}
 
 
 def test_a_handler_that_nobody_holds_goes(sandbox, make_logger):
@@ -838,6 +868,30 @@ def test_a_forgotten_handlers_buffer_that_fails_hinders_no_other_handler(sandbox
     make_logger(handler).info("x", extra={"spotzee_event": tag()})
     assert handler.flush(10)
     buffer.is_mended = True  # it is let go with the next handler
+
+
+class Interrupted(MemoryBuffer):
+    """One that says that it is full, and into whose wait Ctrl-C comes just after there was room."""
+
+    def put(self, body, key, *, wait_seconds=0.0):
+        if not wait_seconds:
+            return [body]
+        super().put(body, key)
+        raise KeyboardInterrupt
+
+
+def test_an_event_that_has_found_room_as_the_wait_is_interrupted_is_counted_once(
+    sandbox, make_handler, make_logger
+):
+    """It is held, and arrives: it is not counted as dropped as well."""
+    handler = make_handler(buffer=Interrupted(1000), overflow="block")
+
+    with pytest.raises(KeyboardInterrupt):
+        make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    assert (handler.stats().accepted, handler.stats().dropped) == (1, {})
+    assert numbers(sandbox) == [0]
 
 
 class Around:
