@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import sys
 import threading
 import time
 
@@ -15,6 +16,7 @@ from spotzee_logging.client import ApiClient
 from spotzee_logging.delivery import TEND_SECONDS, Delivery
 from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.reporting import Reporter
+from spotzee_logging.senders import is_sender
 from spotzee_logging.stats import Ledger
 from spotzee_logging.version import __version__
 
@@ -292,6 +294,25 @@ def test_a_hook_that_logs_an_event_on_the_sending_thread(sandbox, make_handler, 
     assert sandbox.wait_for(1, timeout_seconds=10)
     assert [event["name"] for event in sandbox.events()] == ["order_lost"]
     assert flushed == [False]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_a_hook_has_ended_is_no_sender_any_more(sandbox, make_handler, make_logger):
+    """A thread of the program's may be given its ident next: what that logs by urllib3, and its flush, are its own."""
+    sandbox.faults([{"status": 422}])
+    ended = []
+
+    def leave(event, error):
+        ended.append(threading.current_thread())
+        sys.exit()
+
+    handler = make_handler(on_error=leave)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.flush(10)
+    (thread,) = ended
+    thread.join(10)
+    assert not is_sender(thread.ident)
 
 
 class Tended(MemoryBuffer):

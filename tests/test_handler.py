@@ -825,6 +825,16 @@ def test_a_buffer_of_the_programs_own_that_raises_while_a_call_waits(make_handle
     assert (handler.stats().accepted, handler.stats().dropped) == (1, {"buffer_error": 1})
 
 
+def test_a_buffer_of_the_programs_own_that_is_full(make_handler, make_logger, caplog):
+    """Its bound is its own: the remedy names none of our settings."""
+    handler = make_handler(buffer=FullAtOnce(1000))
+
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert handler.stats().dropped == {"buffer_full": 1}
+    assert "the buffer was full. Give it more room, or see" in said(caplog)
+
+
 class Truthful(MemoryBuffer):
     """One that says whether it holds an event, where its contract asks for what it has dropped."""
 

@@ -1488,7 +1488,7 @@ def test_27_a_full_buffer_drops_and_says_so(sandbox, make_handler, make_logger, 
     assert stats.accepted == 1000 == stats.pending + stats.dropped["buffer_full"]
     assert len(told) == stats.dropped["buffer_full"]
     assert all(error.reason == "buffer_full" for _, error in told)
-    assert sum("buffer was full" in line for line in said(caplog)) == 1
+    assert sum("the buffer was full. Raise max_pending_bytes, or" in line for line in said(caplog)) == 1
     lost = [event.data["number"] for event, _ in told]
     assert (999 in lost) is (overflow == "drop_newest")
 
