@@ -56,8 +56,7 @@ class Workers:
         """
         if not lifecycle.process_exit.has_begun:
             self._may_rest = True
-            if self.threads:
-                self.wake()
+            self.wake()
 
     def wait(self, seconds: float) -> bool:
         """Wait for a note; whether one came."""
