@@ -1185,9 +1185,13 @@ def test_18_outside_of_the_main_thread():
     assert "main thread" in caught[0]
 
 
-def test_18_under_a_host_whose_handler_is_no_pythons(monkeypatch):
+@pytest.mark.parametrize("host", ["uWSGI", "one that Python has found at its start"])
+def test_18_under_a_host_whose_handler_is_no_pythons(monkeypatch, host):
     """Where SIGTERM is handled by a host's C code, which could not be called any more, it says what to do."""
-    monkeypatch.setitem(sys.modules, "uwsgi", types.ModuleType("uwsgi"))
+    if host == "uWSGI":
+        monkeypatch.setitem(sys.modules, "uwsgi", types.ModuleType("uwsgi"))
+    else:
+        monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as Python documents it
 
     with pytest.raises(errors.InvalidSettings, match="Leave it out, and call flush"):
         flush_on_sigterm()
