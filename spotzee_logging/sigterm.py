@@ -90,11 +90,10 @@ class _SigtermHandler:
             self._begin(self._turn, signum, frame)
 
     def _begin(self, turn: threading.Event, signum: int, frame: FrameType | None) -> None:
-        has_ended = not threading.main_thread().is_alive()
-        if has_ended or lifecycle.process_exit.has_begun:
+        if lifecycle.process_exit.has_begun or not threading.main_thread().is_alive():
             # The exit delivers, on the thread that this call has interrupted. Where others' callbacks come
             # first, one that hangs must not keep the process alive: the next SIGTERM finds this over.
-            self._is_over = has_ended and not lifecycle.process_exit.has_begun
+            self._is_over = not lifecycle.process_exit.has_begun
             lifecycle.process_exit.postpone(lambda: self._hand_on(signum, frame))
             return
         self._take_the_top(signum)
@@ -109,8 +108,7 @@ class _SigtermHandler:
     def _take_the_top(self, signum: int) -> None:
         """A handler that was installed later and calls this one must not be called for our own raise."""
         self._above = signal.getsignal(signum)
-        if self._above is not self:
-            signal.signal(signum, self)
+        signal.signal(signum, self)
 
     def _deliver(self, delivered: threading.Event) -> None:
         try:

@@ -877,7 +877,11 @@ def test_a_forgotten_handlers_buffer_that_fails_hinders_no_other_handler(sandbox
 
     make_logger(handler).info("x", extra={"spotzee_event": tag()})
     assert handler.flush(10)
-    buffer.is_mended = True  # it is let go with the next handler
+    buffer.is_mended, alive = True, weakref.ref(buffer)
+    del buffer
+    make_handler()  # with which what is settled is let go
+    gc.collect()
+    assert alive() is None
 
 
 class Interrupted(MemoryBuffer):
