@@ -546,6 +546,18 @@ def test_a_full_buffer_may_block(sandbox, make_handler, make_logger):
     assert [event["data"]["number"] for event in sandbox.events()] == list(range(300))
 
 
+def test_a_full_buffer_goes_before_its_age(sandbox, make_handler, make_logger):
+    """Where its bytes are full before a batch is, it is sent at once: nothing else would make room."""
+    handler = make_handler(max_pending_bytes=1024, max_event_bytes=1000, flush_interval_seconds=3600)
+    logger = make_logger(handler)
+
+    for number in range(12):
+        logger.info("x", extra={"spotzee_event": tag(number)})
+
+    assert handler.stats().dropped["buffer_full"] >= 1
+    assert sandbox.wait_for(1, timeout_seconds=10)
+
+
 def test_a_block_has_its_end(sandbox, make_handler, make_logger):
     """A call blocks no longer than block_timeout_seconds; then its event is dropped, counted."""
     sandbox.stop()

@@ -100,6 +100,25 @@ def test_13_a_fork_doubles_and_loses_nothing(sandbox, make_handler, make_logger,
     assert numbers(sandbox) == list(range(109))
 
 
+@forks
+@forks_with_threads
+def test_13_a_child_does_not_give_up_what_its_parent_waited_for_in_vain(sandbox, make_handler, make_logger):
+    """The parent's exit would not wait again at once; the child's waits for what the child has logged."""
+    sandbox.faults([{"hang": True, "times": 100}])
+    handler = make_handler(flush_interval_seconds=3600, shutdown_timeout_seconds=0.1)
+    logger = make_logger(handler)
+    logger.info("x", extra={"spotzee_event": tag()})
+    handler.flush()
+    has_waited = [handler._dispatcher.has_just_waited_in_vain]
+
+    def work():
+        logger.info("x", extra={"spotzee_event": tag(1)})
+        return not handler._dispatcher.has_just_waited_in_vain
+
+    assert has_waited == [True]
+    assert in_a_child(work) == 0
+
+
 # uWSGI, the host that does so, is known by the module that it brings.
 UWSGIS_MODULE = "import sys, types; sys.modules['uwsgi'] = types.ModuleType('uwsgi')\n"
 
@@ -1184,6 +1203,29 @@ asyncio.run(main())
 """
 
     assert run_python(sigterm(body), sandbox.url).stdout == "2\n"
+
+
+@unix
+def test_18_a_later_handler_stays_where_the_program_goes_on(sandbox, run_python):
+    """A handler that is installed later and calls ours is the one that the next SIGTERM finds."""
+    body = """
+calls = []
+came = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: (calls.append("earlier"), came.set()))
+flush_on_sigterm()
+ours = signal.getsignal(signal.SIGTERM)
+def chain(signum, frame):
+    calls.append("later")
+    ours(signum, frame)
+signal.signal(signal.SIGTERM, chain)
+log(0)
+end()
+came.wait(20)
+print(calls, signal.getsignal(signal.SIGTERM) is chain)
+"""
+
+    assert run_python(sigterm(body), sandbox.url).stdout == "['later', 'earlier'] True\n"
+    assert numbers(sandbox) == [0]
 
 
 @unix
