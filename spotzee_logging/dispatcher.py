@@ -85,7 +85,7 @@ class Dispatcher:
         self._clock = clock
         self._admission = Admission(settings, buffer, reporter, self.deliver_soon)
         self._hold = self._admission.hold  # looked up once, and not for every event
-        self._workers = Workers(self._step_safely, self._go_on)
+        self._workers = Workers(self._step_safely, self._rouse)
         self._set_up()
         lifecycle.register(self)
         if buffer.has_company:
@@ -219,11 +219,6 @@ class Dispatcher:
     def _start_spare(self) -> None:
         """Start one more, where every thread is about to have a request under way."""
         self._workers.start_spare(lambda count: count <= self._delivery.requests < self._delivery.connections)
-
-    def _go_on(self) -> None:
-        """In the place of a thread that was lost."""
-        self._is_held = False
-        self._rouse()
 
     def _run_here(self, position: int, deadline: float) -> None:
         """Deliver on the calling thread, where no other can be started, until the deadline."""

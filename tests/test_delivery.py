@@ -15,7 +15,9 @@ from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.client import ApiClient
 from spotzee_logging.delivery import TEND_SECONDS, Delivery
 from spotzee_logging.diagnostics import Diagnostics
+from spotzee_logging.dispatcher import Dispatcher
 from spotzee_logging.reporting import Reporter
+from spotzee_logging.schedule import FIRST_BACKOFF_SECONDS
 from spotzee_logging.senders import is_sender
 from spotzee_logging.stats import Ledger
 from spotzee_logging.version import __version__
@@ -294,6 +296,48 @@ def test_a_hook_that_logs_an_event_on_the_sending_thread(sandbox, make_handler, 
     assert sandbox.wait_for(1, timeout_seconds=10)
     assert [event["name"] for event in sandbox.events()] == ["order_lost"]
     assert flushed == [False]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_another_goes_on_where_a_hook_has_ended_the_thread(sandbox, make_handler, make_logger):
+    """What is pending then arrives, though nothing is logged or flushed any more."""
+    sandbox.faults([{"status": 422, "delay": 0.2}])
+    handler = make_handler(on_error=lambda event, error: sys.exit(), capacity=1, connections=1)
+    logger = make_logger(handler)
+
+    logger.info("x", extra={"spotzee_event": tag(0)})
+    logger.info("x", extra={"spotzee_event": tag(1)})
+
+    assert sandbox.wait_for(1, timeout_seconds=10)
+    assert handler.flush(10)
+    assert [event["data"]["number"] for event in sandbox.events()] == [1]
+
+
+def test_what_asks_for_no_try_makes_none_before_a_backoff_ends():
+    """A level or a full buffer has what is pending sent soon, and a server in trouble is left alone; a flush tries."""
+    clock, buffer = Stopped(), MemoryBuffer(1000)
+    settings = Settings(api_key="sk_x", base_url="https://nowhere.invalid")
+    reporter = Reporter(Ledger(), Diagnostics(clock), None)
+    dispatcher = Dispatcher(settings, buffer, ApiClient(settings), reporter, clock=clock, draw=lambda: 1.0)
+    dispatcher.schedule.fail(0, None)
+
+    dispatcher.deliver_soon()
+    assert dispatcher.schedule.held_seconds == FIRST_BACKOFF_SECONDS
+
+    dispatcher.flush_soon()
+    assert dispatcher.schedule.held_seconds == 0
+
+
+def test_a_key_that_is_set_ends_a_pause_at_once(sandbox, make_handler, make_logger):
+    """What is pending arrives, though nothing is logged or flushed any more."""
+    sandbox.faults([{"status": 401}])
+    handler = make_handler()
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+    assert not handler.flush(10)
+
+    handler.api_key = "sk_other"
+
+    assert sandbox.wait_for(1, timeout_seconds=10)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

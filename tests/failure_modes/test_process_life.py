@@ -474,6 +474,22 @@ started = time.monotonic()
     assert done.stderr.count("1 event undelivered at exit") == 1
 
 
+def test_16_a_short_flush_in_vain_does_not_stand_for_the_exits_wait(
+    sandbox, make_handler, make_logger, monkeypatch
+):
+    """The exit waits again after a flush that was shorter than its own wait, and after one of long ago."""
+    sandbox.faults([{"hang": True, "times": 100}])
+    handler = make_handler(flush_interval_seconds=3600, shutdown_timeout_seconds=0.2)
+    make_logger(handler).info("x", extra={"spotzee_event": tag()})
+
+    assert not handler.flush(0.05)
+    assert not handler._dispatcher.has_just_waited_in_vain
+    assert not handler.flush()
+    assert handler._dispatcher.has_just_waited_in_vain
+    monkeypatch.setattr(lifecycle, "JUST_SECONDS", 0.0)  # as if it were long ago
+    assert not handler._dispatcher.has_just_waited_in_vain
+
+
 ANOTHERS_WAIT = """
 import threading
 hung = SpotzeeHandler("sk_test", base_url=sys.argv[2], shutdown_timeout_seconds=1)
@@ -1602,14 +1618,16 @@ class FaultyBuffer(AskedBuffer):
 
 @pytest.mark.meets_a_fault
 def test_19_a_fault_in_telling_what_is_due_does_not_make_it_spin(make_handler, log, caplog):
-    """Each time it meets one the thread rests before it looks again; one line tells of it."""
+    """Each time it meets one the thread rests before it looks again, ever longer; one line tells of it."""
     buffer = FaultyBuffer(2**20)
     handler = make_handler(buffer=buffer, flush_interval_seconds=0)
     log(handler)
     threading.Event().wait(0.5)
+    is_troubled = handler._dispatcher.schedule.is_troubled
     times_asked, buffer.is_mended = buffer.times_asked, True
 
     assert 1 <= times_asked <= 10
+    assert is_troubled
     assert handler.flush(20)
     assert sum("delivery met ValueError" in line.getMessage() for line in caplog.records) == 1
 
