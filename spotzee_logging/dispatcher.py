@@ -282,7 +282,6 @@ class Dispatcher:
                 return  # another thread's request has ended it just now: look again
             seconds = min(seconds, held_seconds)
         self._workers.wait(seconds)
-        self._is_held = False
 
     def _deliver_next(self, most_seconds: Callable[[], float | None]) -> None:
         """Deliver the batch that is due, or leave it to the requests under way a little longer."""

@@ -48,8 +48,11 @@ def flush_in_steps(handler):
 
 @pytest.mark.parametrize("connections", [1, 2, 4])
 def test_a_slow_server_gets_so_many_requests_at_a_time_and_no_more(make_handler, make_logger, connections):
-    """Where one request takes long, others go beside it, up to `connections`; no event is lost or doubled."""
-    seen = []
+    """Where one request takes long, others go beside it, up to `connections`; no event is lost or doubled.
+
+    No more threads are started than may have a request under way.
+    """
+    of_other_tests, seen = set(ours()), []
 
     def slow(events):
         # Each waits for the most that there may be, and a little for one too many.
@@ -62,6 +65,7 @@ def test_a_slow_server_gets_so_many_requests_at_a_time_and_no_more(make_handler,
         assert handler.flush(60)
 
         assert server.most_at_once == connections
+        assert len(set(ours()) - of_other_tests) <= connections
         assert sorted(event["data"]["number"] for event in server.events) == list(range(120))
 
 
