@@ -1283,17 +1283,25 @@ for number in range({count}):
     assert named in run_python(program(body), sandbox.url).stderr
 
 
-def test_10_an_adapter_of_the_programs_own_is_not_blamed(sandbox, run_python):
-    """One that makes of `extra` what it wants may well keep the tag."""
-    body = """
+MERGES_ITSELF = """
 class Merging(logging.LoggerAdapter):
     def process(self, message, how):
         return message, {**how, "extra": {**self.extra, **how.get("extra", {})}}
 
-logger.addHandler(handler)
 adapter = Merging(logger, {"request": 7})
-adapter.info("no event")
 """
+MERGES_AS_FROM_PYTHON_3_13_ON = """
+adapter = logging.LoggerAdapter(logger, {"request": 7})
+adapter.merge_extra = True
+"""
+
+
+@pytest.mark.parametrize(
+    "merges", [MERGES_ITSELF, MERGES_AS_FROM_PYTHON_3_13_ON], ids=["itself", "merge_extra"]
+)
+def test_10_an_adapter_that_may_keep_the_tag_is_not_blamed(sandbox, run_python, merges):
+    """One that makes of `extra` what it wants may well keep the tag; with merge_extra it does."""
+    body = f"logger.addHandler(handler)\n{merges}\nadapter.info('no event')"
 
     assert run_python(program(body), sandbox.url).stderr == ""
 
