@@ -145,7 +145,7 @@ class _Exit:
 
     def remaining_seconds(self, timeout_seconds: float) -> float:
         """What is left of a member's timeout: all of it until the exit begins."""
-        return max(0.0, timeout_seconds - self._waited_seconds) if self.has_begun else timeout_seconds
+        return max(0.0, timeout_seconds - self._waited_seconds)
 
     def wait(self, wait: Callable[[float], bool], timeout_seconds: float) -> bool:
         """Wait by `wait`, at most as long as the exit leaves of the timeout; whether all is settled, as that says."""

@@ -1306,6 +1306,17 @@ def test_10_an_adapter_that_may_keep_the_tag_is_not_blamed(sandbox, run_python, 
     assert run_python(program(body), sandbox.url).stderr == ""
 
 
+def test_10_a_logger_of_no_concern_is_not_blamed(sandbox, run_python):
+    """One that is disabled, and whose lines would not come to the handler at any rate, is not named."""
+    body = """
+logger.addHandler(handler)
+other = logging.getLogger("other")
+other.propagate, other.disabled = False, True
+"""
+
+    assert run_python(program(body), sandbox.url).stderr == ""
+
+
 def test_10_an_adapter_beneath_another_is_found(sandbox, run_python):
     """The one that stands on the logger is named, whatever else there is of the kind."""
     body = ADAPTED.replace("adapter.info", "outer = logging.LoggerAdapter(adapter, {})\nouter.info")

@@ -18,7 +18,7 @@ import types
 import pytest
 
 from conftest import numbers, program, tag
-from spotzee_logging import errors, flush_on_sigterm, lifecycle
+from spotzee_logging import errors, flush, flush_on_sigterm, lifecycle
 from spotzee_logging.buffers.base import NO_VERDICT
 from spotzee_logging.buffers.memory import MemoryBuffer
 
@@ -1713,6 +1713,21 @@ def test_20_a_hundred_handlers(recorder, run_python):
     assert float(cpu_seconds) < 0.5
     sent = [(key, event["data"]["number"]) for key, events in recorder.taken for event in events]
     assert sorted(sent) == sorted([(f"Bearer sk_{number}", number) for number in range(100)] * 2)
+
+
+def test_20_a_flush_of_all_begins_with_all(sandbox, recorder, make_handler, log):
+    """One whose server hangs for the whole of the timeout does not keep the others' events waiting."""
+    hung = make_handler(flush_interval_seconds=3600, shutdown_timeout_seconds=0.1)
+    other = make_handler(base_url=recorder.url, flush_interval_seconds=3600)
+    log(other)
+    assert other.flush(20)  # what delivers is imported by now
+    sandbox.faults([{"hang": True, "times": 100}])
+    log(hung)
+    log(other)
+
+    assert not flush(0.7)
+
+    assert other.stats().delivered == 2
 
 
 def test_20_two_keys_never_mix(recorder, make_handler, make_logger):
