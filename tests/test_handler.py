@@ -16,7 +16,7 @@ import weakref
 import pytest
 
 from conftest import numbers, program, tag
-from spotzee_logging import Event, EventFormatter, SpotzeeHandler, flush
+from spotzee_logging import Event, EventFormatter, SpotzeeHandler, flush, lifecycle
 from spotzee_logging.buffers.memory import MemoryBuffer
 from spotzee_logging.errors import InvalidEvent, InvalidSettings
 
@@ -598,14 +598,19 @@ def test_an_on_error_that_logs_does_not_wait_for_itself(sandbox, make_handler, m
     assert handler.stats().dropped == {"buffer_full": 1}
 
 
-def test_a_handler_that_nobody_holds_goes(sandbox, make_logger):
+def test_a_handler_that_nobody_holds_goes(sandbox):
     """A handler without events is garbage like any object; it leaves no thread and no reference."""
     handler = SpotzeeHandler("sk_test", base_url=sandbox.url)
     reference = weakref.ref(handler)
+    (member,) = (each for each in lifecycle._members if each() is handler._dispatcher)
 
     del handler
 
     assert reference() is None
+    SpotzeeHandler("sk_test")  # with which what delivered for it is let go, and with the next its trace
+    gc.collect()
+    SpotzeeHandler("sk_test")
+    assert all(each is not member for each in lifecycle._members)
 
 
 def test_the_key_is_in_no_repr(sandbox):

@@ -215,7 +215,10 @@ print(alive())
     ("before", "after"),
     [
         ("", ""),
-        ("import threading; threading.stack_size(1 << 46)", ""),
+        (
+            "import threading; threading.stack_size(1 << 46)",
+            "SpotzeeHandler('sk_other', base_url=sys.argv[1]); gc.collect()",
+        ),
         (
             "import threading; threading.stack_size(1 << 46)",
             "threading.stack_size(0); SpotzeeHandler('sk_other', base_url=sys.argv[1]).flush(0.5)",
