@@ -940,6 +940,23 @@ def test_18_a_hook_that_blocks_keeps_no_process_alive(sandbox, run_python):
 
 
 @unix
+def test_18_the_longest_timeout_is_waited_for(sandbox, run_python):
+    """Another handler's short timeout does not hand the signal on while this one's events are under way."""
+    sandbox.faults([{"delay": 0.5}])
+    body = """
+short = SpotzeeHandler("sk_short", base_url=sys.argv[1], shutdown_timeout_seconds=0.1)
+flush_on_sigterm()
+log(1); log(2)  # the second goes once the first is answered
+end(); live()
+"""
+
+    done = run_python(sigterm(body, capacity=1, connections=1), sandbox.url, check=False)
+
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
+    assert numbers(sandbox) == [1, 2]
+
+
+@unix
 def test_18_a_hook_that_ends_its_thread_is_not_waited_for(sandbox, run_python):
     """An on_error that calls sys.exit() for what is dropped ends the delivery, and the process dies at once."""
     sandbox.faults([{"status": 401, "times": 100}])
