@@ -41,10 +41,12 @@ def may_pass_levels() -> bool:
 
 
 def by_level(handler: logging.Handler, loggers: Sequence[logging.Logger]) -> Silence | None:
-    """All of these loggers that reach the handler drop `logger.info`."""
-    if any(logger.getEffectiveLevel() <= logging.INFO for logger in loggers if reaches(logger, handler)):
+    """All of these loggers that reach the handler, or, where none does, those that it is on, drop `logger.info`."""
+    on = [logger for logger in all_loggers() if handler in logger.handlers]
+    reaching = [logger for logger in loggers if reaches(logger, handler)] or on
+    if any(logger.getEffectiveLevel() <= logging.INFO for logger in reaching):
         return None
-    quiet = [logger for logger in all_loggers() if handler in logger.handlers]
+    quiet = [logger for logger in on if logger.getEffectiveLevel() > logging.INFO] or reaching
     level = logging.getLevelName(quiet[0].getEffectiveLevel())
     return Silence(
         f"logger {names(quiet)} is at {level} and drops logger.info before any handler sees it",

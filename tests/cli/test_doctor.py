@@ -217,6 +217,15 @@ FAULTS_10 = {
         "contacts",
         "a MemoryHandler has no ContactFilter",
     ),
+    "handler on another logger": (
+        GOOD.replace(
+            "basicConfig(level=logging.INFO, handlers=[logging.StreamHandler(), ",
+            "getLogger('web').addHandler(",
+        ).replace("SpotzeeHandler()])", "SpotzeeHandler())")
+        + "logging.getLogger('web').setLevel(logging.INFO)",
+        "elsewhere",
+        "no SpotzeeHandler is on the way of logger 'shop' (shop.py:10): tagged lines are lost there",
+    ),
     "no handler": ("import logging", "logging", "there is no SpotzeeHandler"),
     "handler on no logger": (
         "from spotzee_logging import SpotzeeHandler\nhandler = SpotzeeHandler()",
@@ -241,6 +250,60 @@ def test_10_each_planted_fault_is_named(doctor, sandbox, what):
 
     assert words in words_of(done, name)
     assert sandbox.events() == []
+
+
+TAGGED_ELSEWHERE = """
+import logging
+from spotzee_logging import SpotzeeHandler, track
+
+web = logging.getLogger("web")
+web.setLevel(logging.INFO)
+web.addHandler(SpotzeeHandler())
+parented, parented.parent = logging.getLogger("web.parented"), logging.getLogger("other")
+plain, name = logging.getLogger("web.plain"), logging.getLogger("name")
+untagged = logging.getLogger("untagged")
+tag = {"spotzee_event": "n", "external_id": "c"}
+
+
+class Shop:
+    of_class = logging.getLogger("of.class")
+
+    def __init__(self, given):
+        self.of_object = logging.LoggerAdapter(logging.getLogger("of.object"), {})
+        self.given = given
+        self.either = logging.getLogger("either") if given else web
+
+    def pay(self):
+        local = logging.getLogger("local")
+        self.of_class.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        self.of_object.info("x", extra=dict(spotzee_event="n", external_id="c"))
+        self.given.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        self.either.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        local.info("x", extra={**tag, "spotzee_event": "m"})
+        parented.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        plain.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        name.info("x", extra=tag)
+        untagged.info("x", extra={"total": 7})
+        logging.getLogger(__name__).info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        logging.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+
+
+@track("placed", external_id="c", logger="tracked")
+def place():
+    pass
+"""
+
+
+def test_10_every_logger_whose_tagged_lines_come_to_no_handler_is_named(doctor):
+    """With the line, wherever the source tells which logger it is; one that tags nothing is told and not wrong."""
+    done = doctor(TAGGED_ELSEWHERE)
+
+    told = words_of(done, "elsewhere")
+    lost = ["of.class", "of.object", "local", "web.parented", "name", "shop", "root", "tracked"]
+    assert {each for each in lost if f"{each!r} (shop.py:" in told} == set(lost)
+    assert told.count("(shop.py:") == len(lost)
+    assert list(done.wrong) == ["elsewhere"]
+    assert "'untagged'" in " ".join(done.facts["elsewhere"])
 
 
 def test_10_each_fault_is_named_alone(doctor):
@@ -838,6 +901,14 @@ DJANGO_FAULTS = {
         ],
         "filters",
         "a filter of a SpotzeeHandler (RequireDebugTrue) drops a tagged line at INFO",
+    ),
+    "handler on Django's own logger": (
+        [
+            ('"loggers": {', '"loggers": {"django": {"level": "INFO", "handlers": ["spotzee"]}, '),
+            ('"root": {"level": "INFO", "handlers": ["spotzee"]', '"root": {"level": "INFO", "handlers": []'),
+        ],
+        "elsewhere",
+        "no SpotzeeHandler is on the way of logger 'orders.views' (",
     ),
     "no handler": (
         [('"handlers": ["spotzee"]', '"handlers": []')],

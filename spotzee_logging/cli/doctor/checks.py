@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from spotzee_logging.cli.doctor import network, surroundings, swallowed, tags
+from spotzee_logging.cli.doctor import elsewhere, network, surroundings, swallowed, tags
 from spotzee_logging.cli.doctor.findings import Check
 
 CHECKS: Final[Sequence[Check]] = (
@@ -23,6 +23,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("levels", "levels of loggers and handlers, and logging.disable", swallowed.levels),
     Check("disabled", "loggers that disable_existing_loggers has disabled", swallowed.disabled),
     Check("propagation", "loggers with propagate=False", swallowed.propagation),
+    Check("elsewhere", "loggers of tagged lines with no SpotzeeHandler on their way", elsewhere.elsewhere),
     Check("filters", "filters, tried with a tagged line", swallowed.filters),
     Check("twice", "a handler that is met more than once", swallowed.twice),
     Check("adapters", "LoggerAdapters that drop a call's extra", swallowed.adapters),

@@ -50,7 +50,7 @@ def bad_tags(examined: Examined) -> Iterator[Finding]:
         yield Finding(f"while it was loaded: {rejected}", _REMEDY)
     sources = examined.program.sources
     binds = sources.mention(_BINDERS) or sources.lean_on(_BINDING_MODULES)
-    for place, tree in sources.trees:
+    for place, tree, _ in sources.of_modules:
         for node in ast.walk(tree):
             if isinstance(node, ast.Dict) and TAG in (literals := _literals(node)):
                 problem = _problem(literals, may_have_contact=binds)

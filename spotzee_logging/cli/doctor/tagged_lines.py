@@ -1,0 +1,130 @@
+"""The tagged lines of a program's source, and the loggers that they go to, as far as the loaded modules tell."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+from spotzee_logging.cli.doctor.sources import Source
+from spotzee_logging.formatter import TAG
+
+LOG_METHODS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
+
+_MOST_ADAPTERS: Final = 8
+"""An adapter may stand on an adapter; one that stands on itself would do so for ever."""
+
+
+class TaggedLine(NamedTuple):
+    """A call that makes an event.
+
+    :param place: its file and line.
+    :param loggers: those that it may go to; empty where the source does not tell.
+    """
+
+    place: str
+    loggers: Sequence[logging.Logger]
+
+
+def tagged_lines(source: Source) -> Iterator[TaggedLine]:
+    """The calls of a module that tag a line by `extra`, and those that `@track` makes."""
+    loggers = Loggers(source)
+    tags = {name for name, value in _assignments(source.tree) if name and _mentions_tag(value)}
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        place = f"{source.place}:{node.lineno}"
+        if isinstance(node.func, ast.Attribute) and node.func.attr in LOG_METHODS:
+            extra = argument(node, "extra")
+            if extra is not None and (_mentions_tag(extra) or last_name(extra) in tags):
+                yield TaggedLine(place, loggers.of(node.func.value))
+        elif last_name(node.func) == "track":
+            name = argument(node, "logger")
+            yield TaggedLine(place, loggers.named(name) if name else loggers.of_tracked_calls)
+
+
+class Loggers:
+    """What a module's expressions stand for, where that is a logger of `logging`."""
+
+    def __init__(self, source: Source) -> None:
+        self._module: ModuleType = source.module
+        self._assigned: dict[str, list[logging.Logger]] = defaultdict(list)
+        for name, value in _assignments(source.tree):
+            if name:
+                self._assigned[name] += self.of(value)
+
+    @property
+    def of_tracked_calls(self) -> Sequence[logging.Logger]:
+        """Those of `@track` without `logger`."""
+        return [logging.getLogger(self._module.__name__)]
+
+    def of(self, node: ast.expr) -> Sequence[logging.Logger]:
+        """Those that an expression may stand for: by the module's own names, else by what is assigned in it."""
+        if isinstance(node, ast.Call):
+            return self._made_by(node)
+        value = self._value(node)
+        if value is logging:
+            return [logging.root]
+        logger = _logger_in(value)
+        return [logger] if logger else list(self._assigned.get(last_name(node), ()))
+
+    def named(self, node: ast.expr) -> Sequence[logging.Logger]:
+        """The logger of a name, where that is written out, or `__name__`."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return [logging.getLogger(node.value)]
+        return self.of_tracked_calls if last_name(node) == "__name__" else self.of(node)
+
+    def _made_by(self, call: ast.Call) -> Sequence[logging.Logger]:
+        if last_name(call.func) == "getLogger":
+            return self.named(call.args[0]) if call.args else [logging.root]
+        if last_name(call.func) == "LoggerAdapter" and call.args:
+            return self.of(call.args[0])
+        return ()
+
+    def _value(self, node: ast.expr) -> Any:
+        """What a name is in the loaded module, or `module.name` in one that it imports."""
+        if isinstance(node, ast.Name):
+            return vars(self._module).get(node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self._value(node.value)
+            # Of a module alone: other objects may run code of theirs when they are asked.
+            return vars(owner).get(node.attr) if type(owner) is ModuleType else None
+        return None
+
+
+def argument(call: ast.Call, name: str) -> ast.expr | None:
+    """What a call gives under this name."""
+    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+
+
+def last_name(node: ast.AST) -> str:
+    """`logger` of `logger` and of `self.logger`; "" where there is none."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Each name that gets a value somewhere, `logger` of `self.logger = ...` among them, and that value."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                yield last_name(target), node.value
+
+
+def _mentions_tag(expression: ast.expr) -> bool:
+    return any(
+        (isinstance(node, ast.Constant) and node.value == TAG)
+        or (isinstance(node, ast.keyword) and node.arg == TAG)
+        for node in ast.walk(expression)
+    )
+
+
+def _logger_in(value: Any) -> logging.Logger | None:
+    """A logger, or that of an adapter. By type(): a lazy proxy that is asked for its class may import, or raise."""
+    for _ in range(_MOST_ADAPTERS):
+        if not issubclass(type(value), logging.LoggerAdapter):
+            break
+        value = getattr(value, "logger", None)
+    return value if issubclass(type(value), logging.Logger) else None
