@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dis
 import gc
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from spotzee_logging.diagnostics import LOGGER_NAME
-from spotzee_logging.logger_tree import all_loggers, handlers_on_way
+from spotzee_logging.formatter import TAG
+from spotzee_logging.logger_tree import all_loggers, handlers_on_way, sends_events
 
 _MOST_NAMES: Final = 3
 
@@ -30,7 +33,7 @@ def reason_for(handler: logging.Handler) -> str | None:
     loggers = list(all_loggers())
     if not any(handler in logger.handlers for logger in loggers):
         return None
-    looks = (by_adapters,) if may_pass_levels() else (by_level, by_disabling, by_adapters)
+    looks = _LOOKS_AT_LINES if may_pass_levels() else (*_LOOKS_AT_LEVELS, *_LOOKS_AT_LINES)
     found = next((silence for look in looks if (silence := look(handler, loggers))), None)
     return None if found is None else f"{found.says}. {found.remedy}"
 
@@ -70,6 +73,25 @@ def by_disabling(handler: logging.Handler, loggers: Iterable[logging.Logger]) ->
     )
 
 
+def by_logging_disable(_: logging.Handler, __: Iterable[logging.Logger]) -> Silence | None:
+    """`logging.disable` drops `logger.info` of every logger."""
+    off = logging.root.manager.disable
+    if off < logging.INFO:
+        return None
+    return Silence(f"logging.disable({logging.getLevelName(off)}) is in force", "Take it out.")
+
+
+def by_handlers_level(handler: logging.Handler, _: Iterable[logging.Logger]) -> Silence | None:
+    """The handler's own level drops `logger.info`, and decorated calls of that level too."""
+    if handler.level <= logging.INFO:
+        return None
+    level = logging.getLevelName(handler.level)
+    return Silence(
+        f"a {type(handler).__name__} is at {level} and drops what logger.info logs",
+        "Give it level=logging.INFO, or leave its level out.",
+    )
+
+
 def by_adapters(handler: logging.Handler, _: Iterable[logging.Logger]) -> Silence | None:
     """A LoggerAdapter of a logger that reaches the handler drops a call's `extra`."""
     dropping = [adapter.logger for adapter in _dropping_adapters() if reaches(adapter.logger, handler)]
@@ -91,6 +113,51 @@ def _dropping_adapters() -> Iterator[Any]:
                 yield each
 
 
+def by_place(_: logging.Handler, __: Iterable[logging.Logger]) -> Silence | None:
+    """A function tags lines for loggers that no handler of events is on the way of."""
+    missed = {logger: function for function, logger in _tagging() if not _may_be_heard(logger)}
+    if not missed:
+        return None
+    function = next(iter(missed.values()))
+    return Silence(
+        f"no SpotzeeHandler is on the way of logger {names(missed)}, which tagged lines go to (in "
+        f"{function.__module__}.{function.__qualname__})",
+        "Put the handler on the root logger, or on that one too, and leave its propagate at True.",
+    )
+
+
+def _tagging() -> Iterator[tuple[FunctionType, logging.Logger]]:
+    """Functions whose code names the tag, and a logger of their module's, where it names no other."""
+    for each in gc.get_objects():
+        if type(each) is not FunctionType or not _names_tag(each.__code__.co_consts):
+            continue
+        if str(each.__module__).partition(".")[0] == LOGGER_NAME:
+            continue
+        code = dis.get_instructions(each)
+        named = {step.argval for step in code if step.opname == "LOAD_GLOBAL"}
+        values: list[Any] = [each.__globals__.get(name) for name in named]
+        loggers = [value for value in values if issubclass(type(value), logging.Logger)]
+        if len(loggers) == 1:
+            yield each, loggers[0]
+
+
+def _names_tag(constants: Iterable[object]) -> bool:
+    """The keys of a dict are one constant of a function, or each one of its own."""
+    return any(
+        each == TAG or (type(each) is tuple and TAG in each)
+        for each in constants
+        if type(each) in {str, tuple}
+    )
+
+
+def _may_be_heard(logger: logging.Logger) -> bool:
+    """Whether a handler on the way sends events, or brings records to others, as those of queues do."""
+    return any(
+        sends_events(handler) or hasattr(handler, "queue") or hasattr(handler, "target")
+        for handler in handlers_on_way(logger)
+    )
+
+
 def reaches(logger: logging.Logger, handler: logging.Handler) -> bool:
     """Whether the logger's records come to the handler, as far as loggers go."""
     return handler in handlers_on_way(logger)
@@ -101,3 +168,11 @@ def names(loggers: Iterable[logging.Logger]) -> str:
     quoted = list(dict.fromkeys(repr(logger.name) for logger in loggers))
     more = f" and {len(quoted) - _MOST_NAMES} more" if len(quoted) > _MOST_NAMES else ""
     return ", ".join(quoted[:_MOST_NAMES]) + more
+
+
+_Look = Callable[[logging.Handler, Sequence[logging.Logger]], "Silence | None"]
+
+_LOOKS_AT_LEVELS: Final[Sequence[_Look]] = (by_level, by_disabling, by_logging_disable)
+"""What decorated calls pass."""
+
+_LOOKS_AT_LINES: Final[Sequence[_Look]] = (by_handlers_level, by_adapters, by_place)

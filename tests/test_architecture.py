@@ -31,6 +31,7 @@ LINES = [
     ["sigterm"],
     ["lifecycle"],
     ["intake", "repeats"],
+    ["silence"],
     ["formatter"],
     ["reporting", "redaction"],
     ["encoding"],
@@ -40,7 +41,6 @@ LINES = [
     ["settings"],  # one line with event in the design; its hooks are typed by `Event`
     ["setting_types"],
     ["event"],
-    ["silence"],
     ["answers", "stats", "diagnostics"],
     ["setting_kinds", "timestamps"],
     ["errors"],

@@ -1206,6 +1206,27 @@ logger.addHandler(handler)
 adapter = logging.LoggerAdapter(logger, {"request": 7})
 adapter.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
 """
+ELSEWHERE = """
+web = logging.getLogger("web")
+web.setLevel(logging.INFO)
+web.addHandler(handler)
+log(1)
+"""
+CUT_OFF = """
+logging.basicConfig(level=logging.INFO, handlers=[handler])
+logger.propagate = False
+log(1)
+"""
+ALL_OFF = """
+logger.addHandler(handler)
+logging.disable(logging.INFO)
+log(1)
+"""
+HANDLER_AT_WARNING = """
+logger.addHandler(handler)
+handler.setLevel("WARNING")
+log(1)
+"""
 
 
 @pytest.mark.parametrize(
@@ -1218,8 +1239,27 @@ adapter.info("x", extra={"spotzee_event": {"name": "n", "external_id": "c"}})
         (DISABLED, "logger 'app' was disabled, as dictConfig and fileConfig do"),
         (DISABLED_BY_OTHERS, "logger 'app' was disabled, as dictConfig and fileConfig do"),
         (ADAPTED, "a LoggerAdapter of logger 'app' puts its own extra in the place of a call's"),
+        (
+            ELSEWHERE,
+            "no SpotzeeHandler is on the way of logger 'app', which tagged lines go to (in __main__.log)",
+        ),
+        (
+            CUT_OFF,
+            "no SpotzeeHandler is on the way of logger 'app', which tagged lines go to (in __main__.log)",
+        ),
+        (ALL_OFF, "logging.disable(INFO) is in force. Take it out."),
+        (HANDLER_AT_WARNING, "a SpotzeeHandler is at WARNING and drops what logger.info logs"),
     ],
-    ids=["left at WARNING", "disable_existing_loggers", "closed by another's configuration", "LoggerAdapter"],
+    ids=[
+        "left at WARNING",
+        "disable_existing_loggers",
+        "closed by another's configuration",
+        "LoggerAdapter",
+        "handler on another logger",
+        "propagate=False",
+        "logging.disable",
+        "handler at WARNING",
+    ],
 )
 def test_10_what_keeps_every_event_away_is_said_once(sandbox, run_python, body, words):
     """logging drops the line before any handler can see it: at its end the handler says why nothing came."""
@@ -1312,6 +1352,32 @@ def test_10_a_logger_of_no_concern_is_not_blamed(sandbox, run_python):
 logger.addHandler(handler)
 other = logging.getLogger("other")
 other.propagate, other.disabled = False, True
+"""
+
+    assert run_python(program(body), sandbox.url).stderr == ""
+
+
+def test_10_a_function_that_may_mean_another_logger_is_not_blamed(sandbox, run_python):
+    """Where the code does not tell which logger gets the tag, or a queue may carry it on, nothing is said."""
+    body = """
+import queue
+from logging.handlers import QueueHandler
+
+web, audit, queued = map(logging.getLogger, ("web", "audit", "queued"))
+web.setLevel(logging.INFO)
+web.addHandler(handler)
+queued.addHandler(QueueHandler(queue.SimpleQueue()))
+extra = {"spotzee_event": "n", "external_id": "c"}
+class Shop:
+    logger = web
+    def pay(self):
+        self.logger.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+def either():
+    audit.info("no event")
+    web.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+def carried():
+    queued.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+del log
 """
 
     assert run_python(program(body), sandbox.url).stderr == ""

@@ -73,9 +73,7 @@ def levels(examined: Examined) -> Iterator[Finding]:
     told = [each for each in found if each is not None]
     yield from _findings(told or _by_own_levels(routes, loggers), routes.program)
     yield from _by_handlers_levels(routes)
-    off = logging.getLevelName(logging.root.manager.disable)
-    if logging.root.manager.disable >= logging.INFO:
-        yield from _findings([Silence(f"logging.disable({off}) is in force", "Take it out.")], routes.program)
+    yield from _findings(set(_by(silence.by_logging_disable, examined)), routes.program)
 
 
 def _by_own_levels(routes: Routes, loggers: Sequence[logging.Logger]) -> Iterator[Silence]:
@@ -89,12 +87,9 @@ def _by_own_levels(routes: Routes, loggers: Sequence[logging.Logger]) -> Iterato
 def _by_handlers_levels(routes: Routes) -> Iterator[Finding]:
     met = {id(each): each for door in routes.doors for each in (door, *routes.ends_of(door))}
     for handler in met.values():
-        if handler.level > logging.INFO:
-            level = logging.getLevelName(handler.level)
-            yield Finding(
-                f"a {type(handler).__name__} is at {level} and drops what logger.info logs",
-                "Give it level=logging.INFO, or leave its level out.",
-            )
+        found = silence.by_handlers_level(handler, ())
+        if found is not None:
+            yield Finding(f"{found.says}.", found.remedy)
 
 
 def _findings(found: Iterable[Silence], program: Program) -> Iterator[Finding]:
