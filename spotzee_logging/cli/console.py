@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -57,7 +58,8 @@ def say(text: str) -> None:
 
 def print_json(result: Any) -> None:
     """The result for programs, on stdout."""
-    click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+    is_unicode = "utf" in str(getattr(sys.stdout, "encoding", "")).lower()
+    click.echo(json.dumps(result, ensure_ascii=not is_unicode, indent=2))
 
 
 def print_json_line(thing: Any) -> None:

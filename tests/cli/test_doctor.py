@@ -124,6 +124,24 @@ def test_people_read_lines_and_a_verdict(command, sandbox):
     assert "             connections = 4 requests (default)" in lines
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONIOENCODING": "latin-1"}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"}],
+    ids=["latin-1", "POSIX"],
+)
+def test_a_terminal_that_does_not_know_each_character(command, sandbox, variables):
+    """What its encoding has no sign for is written as a number, also in JSON, and the command goes on."""
+    settings = {"SPOTZEE_BASE_URL": sandbox.url, "SPOTZEE_API_KEY": KEY, "PYTHONIOENCODING": ""}
+
+    done = command("doctor", **{**settings, **variables})
+    as_json = command("doctor", "--json", **{**settings, **variables})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nothing is wrong" in done.stdout
+    assert f"sk_… ({len(KEY)}" in done.stdout or f"sk_\\u2026 ({len(KEY)}" in done.stdout
+    assert any(f"sk_… ({len(KEY)}" in fact for fact in json.loads(as_json.stdout)["checks"][2]["facts"])
+
+
 def test_a_fault_is_a_line_and_its_remedy(command, sandbox):
     """What is wrong is followed by what to do, and counted at the end."""
     done = command("doctor", SPOTZEE_BASE_URL=sandbox.url, SPOTZEE_API_KEY=KEY, SPOTZEE_APIKEY="x")
