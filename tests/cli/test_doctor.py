@@ -357,6 +357,7 @@ BAD_TAGS = {
     '{"name": "n", "external_id": "c", "user": "ada"}': "user must be a mapping, got str",
     "7": "spotzee_event is a int, and must be a mapping or a name",
     '"n", "external_id": 42': "external_id must be a string, got int",
+    'dict(name="n", external_id=42)': "external_id must be a string, got int",
 }
 
 
@@ -380,14 +381,24 @@ MISPLACED_TAGS = {
     'logger.info("x", extra={"spotzeeEvent": "n", "total": 7})': "the key 'spotzeeEvent' is no tag",
     'logger.info("x", {"spotzee_event": {"name": "n", "external_id": "c"}})': "an argument of the line's text",
     'logger.log(20, "x", {"spotzee_event": "n", "external_id": "c"})': "an argument of the line's text",
+    'logger.info("x", dict(spotzee_event="n", external_id="c"))': "an argument of the line's text",
+    'logger.info("x", extra=dict(spotzee_evnt="n"))': "the key 'spotzee_evnt' is no tag",
+    'heard.info("x", {"spotzee_event": "n", "external_id": "c"})': "an argument of the line's text",
+    'of.heard.info("x", {"spotzee_event": "n", "external_id": "c"})': "an argument of the line's text",
 }
+OTHER_NAMES = """
+class Of:
+    heard = logger
+
+heard, of = logger, Of()
+"""
 
 
 def test_a_tag_that_nobody_sees_is_named_where_it_stands(doctor):
     """A misspelt tag is an extra as any other, and one that is no extra at all only a value for the text."""
-    done = doctor(f"{GOOD}\ndef pay():\n    " + "\n    ".join(MISPLACED_TAGS))
+    done = doctor(f"{GOOD}{OTHER_NAMES}\ndef pay():\n    " + "\n    ".join(MISPLACED_TAGS))
 
-    first = GOOD.count("\n") + 3
+    first = (GOOD + OTHER_NAMES).count("\n") + 3
     for line, (found, said) in enumerate(
         zip(done.wrong["tags"], MISPLACED_TAGS.values(), strict=True), first
     ):
@@ -405,6 +416,8 @@ def pay(**kw):
     logger.info({"spotzee_event": "n", "external_id": "c"})
     rows = {"handlers": {"spotzee_events": 7}, "spotzee_event_id": 8}
     logger.info("x", extra={"spotzee_event": "n", "external_id": "c", "spotzee_events": 7})
+    logger.info("x", extra={"spotzee_event": "n", "external_id": "c", "user": "bob"})
+    logger.info("x", extra=dict(kw, spotzee_event="n"))
 """
 
 
@@ -447,7 +460,21 @@ def test_11_what_is_logged_while_it_loads_is_checked_and_not_sent(doctor, sandbo
     done = doctor(source)
 
     assert "while it was loaded: event 'n': external_id must be a string" in words_of(done, "tags")
+    assert done.wrong["tags"][0]["remedy"] == "Set the tag right there."
     assert sandbox.events() == []
+
+
+def test_11_a_bad_tag_that_is_logged_while_it_loads_is_told_once(doctor):
+    """It stands in the source and is met on the way: its place is told, and not the same problem again."""
+    bad = 'logger.info("x", extra={"spotzee_event": {"name": "n", "external_id": 7}})'
+
+    done = doctor(f"{GOOD}\n{bad}\n{bad}\n")
+
+    first = GOOD.count("\n") + 2
+    assert [each["says"].partition(": ")[0] for each in done.wrong["tags"]] == [
+        f"shop.py:{first}",
+        f"shop.py:{first + 1}",
+    ]
 
 
 # Settings and the way to the API
