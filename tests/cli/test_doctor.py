@@ -333,6 +333,41 @@ def test_10_each_fault_is_named_alone(doctor):
     )
 
 
+STRUCTLOG = """
+import logging
+import structlog
+from spotzee_logging import SpotzeeHandler
+
+logging.basicConfig(level=logging.INFO, handlers=[SpotzeeHandler()])
+structlog.configure(
+    processors=[structlog.stdlib.add_log_level, LAST], logger_factory=structlog.FACTORY(),
+    wrapper_class=structlog.stdlib.BoundLogger)
+log = structlog.get_logger("shop")
+tagged = log.info("order placed", spotzee_event="order_placed", external_id="cust_001")
+"""
+STRUCTLOG_WAYS = {
+    ("JSONRenderer()", "stdlib.LoggerFactory"): "last processor, JSONRenderer, makes the event text",
+    (
+        "KeyValueRenderer()",
+        "PrintLoggerFactory",
+    ): "logger_factory is PrintLoggerFactory: its lines do not come",
+    ("render_to_log_kwargs", "stdlib.LoggerFactory"): "",
+}
+
+
+@pytest.mark.parametrize("way", STRUCTLOG_WAYS, ids=" ".join)
+def test_10_structlog_that_leaves_no_tag(doctor, way):
+    """A processor that makes text, as in production, or a factory that prints, is named; what hands on is well."""
+    last, factory = way
+    module = "stdlib" if last.startswith("render") else "processors"
+    source = STRUCTLOG.replace("LAST", f"structlog.{module}.{last}").replace("FACTORY", factory)
+
+    done = doctor(source)
+
+    assert STRUCTLOG_WAYS[way] in words_of(done, "structlog")
+    assert list(done.wrong) == (["structlog"] if STRUCTLOG_WAYS[way] else [])
+
+
 # Failure mode 11: bad tags
 
 BAD_TAGS = {

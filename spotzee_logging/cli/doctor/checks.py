@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from spotzee_logging.cli.doctor import elsewhere, network, surroundings, swallowed, tags
+from spotzee_logging.cli.doctor import elsewhere, network, structlog_lines, surroundings, swallowed, tags
 from spotzee_logging.cli.doctor.findings import Check
 
 CHECKS: Final[Sequence[Check]] = (
@@ -27,6 +27,11 @@ CHECKS: Final[Sequence[Check]] = (
     Check("filters", "filters, tried with a tagged line", swallowed.filters),
     Check("twice", "a handler that is met more than once", swallowed.twice),
     Check("adapters", "LoggerAdapters that drop a call's extra", swallowed.adapters),
+    Check(
+        "structlog",
+        "whether structlog's lines come to logging with their tags",
+        structlog_lines.structlog_lines,
+    ),
     Check("contacts", "queues without ContactFilter", swallowed.contacts),
     Check(
         "tags", "tags in the program's source, and those that it logged while it was loaded", tags.bad_tags
