@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from spotzee_logging import late
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
@@ -34,6 +34,19 @@ _FIRST_FINAL_STATUS: Final = 200
 
 def no_bound() -> None:
     """No more than the timeouts allow."""
+
+
+class HeadAnswer(NamedTuple):
+    """What came of a HEAD request.
+
+    :param status: the HTTP status; None where no answer came.
+    :param date: the server's `Date`; "" where there is none.
+    :param failure: what stood in the way of an answer; "" where one came.
+    """
+
+    status: int | None = None
+    date: str = ""
+    failure: str = ""
 
 
 class ApiClient:
@@ -162,26 +175,26 @@ class ApiClient:
             stream=True,
         )
 
-    def ask_the_time(self) -> tuple[str, str]:
-        """The `Date` of an answer, on the way that batches go, and what stood in the way of one.
+    def ask_by_head(self) -> HeadAnswer:
+        """What the events' address answers on the way that batches go, or what stood in the way of an answer.
 
         It is a HEAD request, without the key and without an event. Whatever happens is told, and no exception.
         """
         session, trouble = self._session_or_trouble()
         if session is None:
-            return "", trouble
-        date, failure = attempt(self._head, session)
-        return date or "", "" if failure is None else _cause(failure)
+            return HeadAnswer(failure=trouble)
+        answer, failure = attempt(self._head, session)
+        return answer or HeadAnswer(failure="" if failure is None else _cause(failure))
 
-    def _head(self, session: requests.Session) -> str:
+    def _head(self, session: requests.Session) -> HeadAnswer:
         with session.head(
-            self._settings.base_url,
+            self._url,
             auth=lambda request: request,  # requests would show the host an entry of ~/.netrc
             timeout=self._timeouts,
             allow_redirects=False,
             stream=True,
         ) as response:
-            return str(response.headers.get("Date", ""))
+            return HeadAnswer(response.status_code, str(response.headers.get("Date", "")))
 
     def proxy_url(self) -> str:
         """The proxy that batches go through, as requests finds it; "" where there is none. Never raises."""
@@ -318,6 +331,7 @@ class _Bearer:
 # So begins what requests and http.client say of these, without an error of the system's.
 _NO_CERTIFICATES: Final = "Could not find a suitable TLS CA certificate bundle"
 _NO_TUNNEL: Final = "Tunnel connection failed: "
+_NO_SOCKS: Final = "Missing dependencies for SOCKS support"
 
 
 def _cause(error: BaseException) -> str:
@@ -333,7 +347,9 @@ def _cause(error: BaseException) -> str:
 
 
 def _said_by(error: BaseException) -> str | None:
-    text = str(error) if type(error) is OSError else ""
+    text = str(error) if type(error) is OSError or type(error).__name__ == "InvalidSchema" else ""
+    if text.startswith(_NO_SOCKS):
+        return "the proxy speaks SOCKS, which needs PySocks: pip install 'requests[socks]'"
     if text.startswith(_NO_CERTIFICATES):
         return "the certificates that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names are not there"
     if text.startswith(_NO_TUNNEL):

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from spotzee_logging import late
 from spotzee_logging.errors import InvalidSettings, did_you_mean
-from spotzee_logging.foreign import attempt, is_async
+from spotzee_logging.foreign import attempt, how_raised, is_async
 
 
 class Row(NamedTuple):
@@ -183,8 +183,16 @@ def _resolved(name: str, value: Any, remedy: str) -> Any:
         return value
     found, failure = attempt(_at_place, value)
     if failure is not None:
-        raise _error(name, f"names {value!r}, which cannot be imported", remedy) from failure
+        problem = f"names {value!r}, which cannot be imported{_because(failure)}"
+        raise _error(name, problem, remedy) from failure
     return found
+
+
+def _because(failure: Exception) -> str:
+    """Python's words for a name that is not there; of what other code raises no more than the kind and place."""
+    if isinstance(failure, (ImportError, AttributeError)):
+        return f": {failure}"
+    return "" if str(failure).startswith("invalid format") else f": it {how_raised(failure)}"
 
 
 def _at_place(text: str) -> Any:

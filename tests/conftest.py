@@ -45,7 +45,11 @@ def sandbox(spotzee_sandbox):
     """The sandbox of the plugin; afterwards, every body that it was sent must keep the contract's own schema."""
     yield spotzee_sandbox
     for request in spotzee_sandbox.requests():
-        if request["path"].endswith("/events") and request["body"] is not None:
+        if (
+            request["method"] == "POST"
+            and request["path"].endswith("/events")
+            and request["body"] is not None
+        ):
             VALIDATOR.validate(json.loads(request["body"]))
 
 

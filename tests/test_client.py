@@ -441,7 +441,7 @@ def test_what_is_no_session_is_told(sandbox, client_with, given):
 
     assert move_for(outcome) is Move.RETRY
     assert str(outcome).endswith("session gave no requests.Session, but an object of type NoSession")
-    assert client.ask_the_time() == ("", outcome.message)
+    assert client.ask_by_head() == (None, "", outcome.message)
 
 
 def test_what_is_no_session_is_the_last_error(sandbox, make_handler, make_logger):

@@ -249,11 +249,15 @@ def test_settings_by_themselves_are_what_a_handler_would_have(monkeypatch):
         ("session", 7, "session must be a requests.Session, got int. Give a function that makes one"),
         ("session", "os:sep", "session names 'os:sep', which is no requests.Session."),
         ("before_send", 7, "before_send must be a callable, got int. Give a function, or its place as text"),
-        ("before_send", "json:nothing", "before_send names 'json:nothing', which cannot be imported. Give a"),
+        (
+            "before_send",
+            "json:nothing",
+            "which cannot be imported: module 'json' has no attribute 'nothing'. Give a",
+        ),
         (
             "before_send",
             "no_such_module:f",
-            "before_send names 'no_such_module:f', which cannot be imported.",
+            "before_send names 'no_such_module:f', which cannot be imported: No module named 'no_such_module'.",
         ),
         ("before_send", "", "before_send names '', which cannot be imported."),
         ("before_send", "json:__name__", "before_send names 'json:__name__', which is no callable."),
@@ -315,7 +319,11 @@ def test_a_bound_can_be_lowered_by_itself(name, most_event_bytes):
         ("SPOTZEE_OVERFLOW", "drop", "SPOTZEE_OVERFLOW is none of those that there are. "),
         ("SPOTZEE_FLUSH_LEVEL", "LOUD", "SPOTZEE_FLUSH_LEVEL is no level of logging's. "),
         ("SPOTZEE_BASE_URL", "http://a.example", "SPOTZEE_BASE_URL is plain http"),
-        ("SPOTZEE_BEFORE_SEND", "nowhere", "SPOTZEE_BEFORE_SEND names 'nowhere', which cannot be imported."),
+        (
+            "SPOTZEE_BEFORE_SEND",
+            "nowhere",
+            "SPOTZEE_BEFORE_SEND names 'nowhere', which cannot be imported: No module named 'nowhere'.",
+        ),
         ("SPOTZEE_API_KEY", "ok_1", "SPOTZEE_API_KEY is an organisation's"),
     ],
 )
@@ -552,6 +560,16 @@ def test_a_hook_is_found_by_its_place():
     assert make(on_error=some_hook).on_error is some_hook
 
 
+def test_a_hook_whose_module_lacks_another_says_which(tmp_path, monkeypatch):
+    """The module that is missing is named, which need not be the hook's own."""
+    (tmp_path / "lacking_hooks.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert "cannot be imported: No module named 'no_such_library'." in str(
+        refused(on_error="lacking_hooks:f")
+    )
+
+
 def test_a_hook_whose_module_fails_says_so(tmp_path, monkeypatch):
     """A module that raises at its import is told of with the cause."""
     (tmp_path / "failing_privacy.py").write_text("raise KeyError('SECRET')")
@@ -559,7 +577,11 @@ def test_a_hook_whose_module_fails_says_so(tmp_path, monkeypatch):
 
     error = refused(before_send="failing_privacy:redact")
 
-    assert "before_send names 'failing_privacy:redact', which cannot be imported" in str(error)
+    assert (
+        "before_send names 'failing_privacy:redact', which cannot be imported: it raised KeyError ("
+        in str(error)
+    )
+    assert "SECRET" not in str(error)
     assert isinstance(error.__cause__, KeyError)
 
 

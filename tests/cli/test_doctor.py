@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import http.server
+import importlib.util
 import json
 import os
 import socket
@@ -638,6 +639,41 @@ def test_a_proxy_that_is_down(doctor):
     assert "hidden" not in done.stdout
 
 
+def test_a_proxy_on_this_machine_that_is_down(doctor):
+    """Plain http has a variable of its own, and that is the one to see."""
+    done = doctor(HTTP_PROXY=refused_url().removesuffix("/api/client"), NO_PROXY="", no_proxy="")
+
+    assert "See HTTP_PROXY and NO_PROXY" in words_of(done, "connection")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("socks") is not None, reason="PySocks is installed here")
+def test_a_socks_proxy_without_pysocks(doctor):
+    """What requests lacks for such a proxy is named, as it is in the handler's own line."""
+    done = doctor(SPOTZEE_BASE_URL="https://example.com/api/client", HTTPS_PROXY="socks5://127.0.0.1:9")
+
+    assert "speaks SOCKS, which needs PySocks" in words_of(done, "connection")
+    assert "Install what it needs: pip install 'requests[socks]'." in words_of(done, "connection")
+
+
+def test_a_base_url_without_its_path(doctor, sandbox):
+    """An address that answers, and is not there, is told of without an event; where one is sent, that tells."""
+    wrong = sandbox.url.removesuffix("/api/client")
+
+    unsent = doctor(SPOTZEE_BASE_URL=wrong)
+    sent = doctor(None, "--send", SPOTZEE_BASE_URL=wrong)
+
+    assert "answers 404 to HEAD" in words_of(unsent, "connection")
+    assert "the API's ends in /api/client" in words_of(unsent, "connection")
+    assert list(sent.wrong) == ["key"]
+
+
+def test_a_handler_that_is_switched_off_in_code(doctor):
+    """The remedy is where the fault is: in the argument, not in a variable that nobody set."""
+    done = doctor(GOOD.replace("SpotzeeHandler()]", "SpotzeeHandler(disabled=True)]"))
+
+    assert "Leave disabled out where the handler is made." in words_of(done, "settings")
+
+
 @pytest.mark.parametrize("proxy", ["http://user:hidden@proxy.example.com:port", "http://user:hidden@[proxy"])
 def test_a_proxy_that_is_no_url(doctor, proxy):
     """A mistyped proxy is found for what it is, and its password is not shown."""
@@ -793,7 +829,13 @@ def test_send_tries_the_key_with_one_event(doctor, sandbox):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "SPOTZEE_API_KEY"), (402, "Raise the project's quota"), (404, "base_url"), (503, "Try again")],
+    [
+        (401, "SPOTZEE_API_KEY"),
+        (402, "Raise the project's quota"),
+        (404, "base_url"),
+        (422, "See base_url and api_version"),
+        (503, "Try again"),
+    ],
 )
 def test_send_says_why_the_key_is_not_taken(doctor, sandbox, status, words):
     """The server's words and what to set right."""
@@ -1076,3 +1118,4 @@ def test_settings_that_are_not_there(doctor):
     done = doctor(None, "--django", "nowhere.settings")
 
     assert "nowhere.settings cannot be loaded: ModuleNotFoundError" in words_of(done, "logging")
+    assert "Run this in the project's folder, or name that folder in PYTHONPATH." in words_of(done, "logging")

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from spotzee_logging.cli.doctor.program import Program
-from spotzee_logging.client import ApiClient
+from spotzee_logging.client import ApiClient, HeadAnswer
 from spotzee_logging.errors import InvalidSettings
 from spotzee_logging.settings import Settings
 
@@ -47,12 +47,12 @@ class Examined:
             return None
 
     @cached_property
-    def time_and_failure(self) -> tuple[str, str]:
-        """The server's `Date`, and what stood in the way of an answer."""
+    def head(self) -> HeadAnswer:
+        """What the events' address answers to a HEAD request."""
         if self.settings is None:
-            return "", "the settings are wrong"
+            return HeadAnswer(failure="the settings are wrong")
         with contextlib.closing(ApiClient(self.settings)) as client:
-            return client.ask_the_time()
+            return client.ask_by_head()
 
     @cached_property
     def proxy_url(self) -> str:

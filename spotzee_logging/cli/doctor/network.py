@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from spotzee_logging.answers import PAUSE_REMEDIES, Move, move_for, remedy_for
+from spotzee_logging.answers import PAUSE_REMEDIES, Move, Outcome, move_for, remedy_for
 from spotzee_logging.buffers.base import seal
 from spotzee_logging.cli.doctor.findings import Examined, Finding
 from spotzee_logging.client import ApiClient
@@ -28,17 +28,21 @@ PROBE: Final = encode_event(
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 TROUBLES: Final[Sequence[tuple[str, str]]] = (
+    ("SOCKS", "Install what it needs: pip install 'requests[socks]'."),
     ("CA_BUNDLE", "Set that variable right, or unset it."),
     ("SSL", "Name your network's certificates in REQUESTS_CA_BUNDLE, or see the host in base_url."),
-    ("Proxy", "See HTTPS_PROXY and NO_PROXY, or give the setting session proxies of its own."),
+    ("Proxy", "See {proxy} and NO_PROXY, or give the setting session proxies of its own."),
     ("NameResolution", "See the host in base_url and this machine's DNS."),
-    ("InvalidURL", "See HTTPS_PROXY: what it names is no URL."),
-    ("Timeout", "A firewall may drop what goes there: let this machine reach it, or set HTTPS_PROXY."),
+    ("InvalidURL", "See {proxy}: what it names is no URL."),
+    ("Timeout", "A firewall may drop what goes there: let this machine reach it, or set {proxy}."),
     ("Refused", "Nobody listens there: see base_url, or start the sandbox."),
     ("session", "The setting session must give a requests.Session."),
     ("", "See base_url, and whether this machine may reach it."),
 )
-"""What to do about a failure: the first row whose word stands in its kind."""
+"""What to do about a failure: the first row whose word stands in its kind; `{proxy}` is the proxy's variable."""
+
+_END_OF_API: Final = "/api/client"
+_NOT_FOUND: Final = 404
 
 
 def address(examined: Examined) -> Iterator[Finding]:
@@ -51,7 +55,8 @@ def address(examined: Examined) -> Iterator[Finding]:
         host, port = _host_and_port(examined.proxy_url or url)
     except ValueError:
         yield Finding(
-            "the proxy's address is no URL", "Set HTTPS_PROXY right, as in http://proxy.example.com:3128."
+            "the proxy's address is no URL",
+            f"Set {_proxy_variable(url)} right, as in http://proxy.example.com:3128.",
         )
         return
     try:
@@ -88,20 +93,35 @@ def connection(examined: Examined) -> Iterator[Finding]:
         place = examined.environ.get(name)
         if place and not os.path.exists(place):  # noqa: PTH110  as requests asks
             yield Finding(f"{name} names {place}, which is not there", f"Set {name} right, or unset it.")
-    _, failure = examined.time_and_failure
+    failure = examined.head.failure
     if failure:
         remedy = next(remedy for word, remedy in TROUBLES if word.lower() in failure.lower())
+        remedy = remedy.format(proxy=_proxy_variable(settings.base_url))
         yield Finding(f"no answer from {settings.base_url}: {failure}", remedy)
-    elif settings.base_url.startswith("https://"):
+        return
+    if examined.head.status == _NOT_FOUND and not examined.may_send:  # else `key` tells for certain
+        yield _not_found(settings.base_url)
+    if settings.base_url.startswith("https://"):
         yield Finding("it answers, and its certificate is trusted (asked by HEAD, without key or event)")
     else:
         yield Finding("it answers, without TLS on this machine (asked by HEAD, without key or event)")
 
 
+def _not_found(url: str) -> Finding:
+    """Wrong where the address looks wrong too: the API promises nothing of an answer to HEAD."""
+    says = f"{url}/events answers 404 to HEAD"
+    if url.endswith(_END_OF_API):
+        return Finding(f"{says}: --send would tell whether it takes events")
+    return Finding(
+        f"{says}: nothing may be there",
+        f"See base_url: the API's ends in {_END_OF_API}, and --send tries it.",
+    )
+
+
 def clock(examined: Examined) -> Iterator[Finding]:
     """How far this machine's clock is from the server's."""
-    date, failure = examined.time_and_failure
-    if failure:
+    date = examined.head.date
+    if examined.head.failure:
         return
     try:
         skew_seconds = time.time() - parsedate_to_datetime(date).timestamp()
@@ -135,11 +155,21 @@ def key(examined: Examined) -> Iterator[Finding]:
     if move_for(outcome) is Move.DELIVERED:
         yield Finding(f"the API has taken one event{request}: {json.loads(PROBE)['name']}")
         return
-    remedy = remedy_for(outcome, PAUSE_REMEDIES)
-    is_final = move_for(outcome) is Move.PAUSE
     yield Finding(
         f"{outcome}" if outcome.status is None else f"the API answers {outcome}{request}",
-        f"{remedy}." if is_final else "Try again in a minute.",
+        _remedy_of_answer(outcome),
+    )
+
+
+def _remedy_of_answer(outcome: Outcome) -> str:
+    move = move_for(outcome)
+    if move is Move.PAUSE:
+        return f"{remedy_for(outcome, PAUSE_REMEDIES)}."
+    if move in {Move.RETRY, Move.WAIT}:
+        return "Try again in a minute."
+    return (
+        "See base_url and api_version: an API that keeps its documentation takes this event, and one that refuses it "
+        "may refuse the program's too."
     )
 
 
@@ -147,6 +177,10 @@ def _host_and_port(url: str) -> tuple[str, int]:
     """Raises ValueError where it is no URL."""
     parts = urlsplit(url if "//" in url else f"//{url}")
     return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def _proxy_variable(base_url: str) -> str:
+    return "HTTP_PROXY" if base_url.startswith("http://") else "HTTPS_PROXY"
 
 
 def _without_user(url: str) -> str:

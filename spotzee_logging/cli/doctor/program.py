@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import packages_distributions
 from pathlib import PurePath
-from typing import Final
+from typing import Final, NamedTuple
 
 from spotzee_logging import assembly
 from spotzee_logging.buffers.base import Buffer
@@ -43,18 +43,27 @@ def hear(_: Event | None, error: SpotzeeError) -> None:
         _heard.append(str(error))
 
 
+class Failure(NamedTuple):
+    """Why a program could not be loaded, and what to do."""
+
+    says: str
+    remedy: str = (
+        "Set that right first, or name what configures logging alone, as in shop.logs or shop.logs:configure."
+    )
+
+
 @dataclass
 class Program:
     """A loaded program.
 
-    :param failure: why it could not be loaded; "" where it could.
+    :param failure: why it could not be loaded; None where it could.
     :param handlers: its SpotzeeHandlers.
     :param loggers: its own loggers and the root logger, without those of libraries.
     :param sources: those of its own modules.
     :param rejected: events that it logged while it was loaded, and that broke a rule.
     """
 
-    failure: str
+    failure: Failure | None
     handlers: Sequence[SpotzeeHandler]
     loggers: Sequence[logging.Logger]
     sources: Sources
@@ -93,23 +102,26 @@ def load(names: Sequence[str], django_settings: str | None) -> Program:
     return Program(failure, handlers, loggers, Sources(modules), rejected)
 
 
-def _failure_of(names: Sequence[str], django_settings: str | None) -> str:
+def _failure_of(names: Sequence[str], django_settings: str | None) -> Failure | None:
     if django_settings is not None:
         failure = _failure(_set_up_django, django_settings)
         if failure:
             return failure
-    return next((failure for name in names if (failure := _failure(_import, name))), "")
+    return next((failure for name in names if (failure := _failure(_import, name))), None)
 
 
-def _failure(load_it: object, name: str) -> str:
+def _failure(load_it: object, name: str) -> Failure | None:
     assert callable(load_it)
     try:
         _, failure = attempt(load_it, name)
     except SystemExit as ending:
-        return f"{name} ends the process when it is loaded (exit code {ending.code})"
+        return Failure(f"{name} ends the process when it is loaded (exit code {ending.code})")
     if failure is None:
-        return ""
-    return f"{name} cannot be loaded: {_told(failure)}"
+        return None
+    says = f"{name} cannot be loaded: {_told(failure)}"
+    if isinstance(failure, ModuleNotFoundError) and failure.name == name.partition(":")[0].partition(".")[0]:
+        return Failure(says, "Run this in the project's folder, or name that folder in PYTHONPATH.")
+    return Failure(says)
 
 
 def _told(failure: BaseException) -> str:

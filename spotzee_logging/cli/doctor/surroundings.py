@@ -67,7 +67,12 @@ def settings(examined: Examined) -> Iterator[Finding]:
     if found.api_key is None:
         yield Finding("api_key is missing", "Set SPOTZEE_API_KEY to a project's key: sk_… or pk_….")
     if found.disabled:
-        yield Finding("disabled is on: events are counted, and nothing is sent", "Unset SPOTZEE_DISABLED.")
+        row = next(row for row in Settings.table() if row["name"] == "disabled")
+        is_argument = _source(row, value=True, environ=examined.environ) == "argument"
+        yield Finding(
+            "disabled is on: events are counted, and nothing is sent",
+            "Leave disabled out where the handler is made." if is_argument else "Unset SPOTZEE_DISABLED.",
+        )
 
 
 def _in_two(error: SpotzeeError, otherwise: str) -> tuple[str, str]:

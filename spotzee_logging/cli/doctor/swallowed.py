@@ -20,10 +20,6 @@ from spotzee_logging.silence import Silence, names
 
 _MEMORY_OR_QUEUE: Final = (logging.handlers.QueueHandler, logging.handlers.MemoryHandler)
 
-_REMEDY_OF_FAILURE: Final = (
-    "Set that right first, or name what configures logging alone, as in shop.logs or shop.logs:configure."
-)
-
 
 def _routes_of(examined: Examined) -> Routes | None:
     """Of a program that was loaded; None where there is none to look at."""
@@ -38,7 +34,7 @@ def handlers(examined: Examined) -> Iterator[Finding]:
         yield Finding("not looked at: name the program's with --import MODULE or --django SETTINGS")
         return
     if loaded.failure:
-        yield Finding(loaded.failure, _REMEDY_OF_FAILURE)
+        yield Finding(*loaded.failure)
     routes = _routes_of(examined)
     if routes is None or not routes.doors:
         if loaded.failure:
