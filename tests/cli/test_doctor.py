@@ -303,6 +303,13 @@ class Shop:
         plain.info("x", extra={"spotzee_event": "n", "external_id": "c"})
         name.info("x", extra=tag)
         untagged.info("x", extra={"total": 7})
+        extra = {"spotzee_event": "n", "external_id": "c"}
+        plain.info("x", extra=extra)
+        self.given.track("not ours", external_id="c", logger="untracked")
+
+    def see(self):
+        extra = {"total": 7}
+        untagged.info("x", extra=extra)
         logging.getLogger(__name__).info("x", extra={"spotzee_event": "n", "external_id": "c"})
         logging.info("x", extra={"spotzee_event": "n", "external_id": "c"})
 

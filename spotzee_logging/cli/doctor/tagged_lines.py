@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from spotzee_logging.cli.doctor.sources import Source
 from spotzee_logging.formatter import TAG
+from spotzee_logging.tracking import track
 
 LOG_METHODS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 
@@ -32,16 +33,16 @@ class TaggedLine(NamedTuple):
 def tagged_lines(source: Source) -> Iterator[TaggedLine]:
     """The calls of a module that tag a line by `extra`, and those that `@track` makes."""
     loggers = Loggers(source)
-    tags = {name for name, value in _assignments(source.tree) if name and _mentions_tag(value)}
+    variables = sorted(_assignments(source.tree), key=lambda each: each[1].lineno)
     for node in ast.walk(source.tree):
         if not isinstance(node, ast.Call):
             continue
         place = f"{source.place}:{node.lineno}"
         if isinstance(node.func, ast.Attribute) and node.func.attr in LOG_METHODS:
             extra = argument(node, "extra")
-            if extra is not None and (_mentions_tag(extra) or last_name(extra) in tags):
+            if extra is not None and (_mentions_tag(extra) or _is_tagged(extra, variables)):
                 yield TaggedLine(place, loggers.of(node.func.value))
-        elif last_name(node.func) == "track":
+        elif loggers.value(node.func) is track:
             name = argument(node, "logger")
             yield TaggedLine(place, loggers.named(name) if name else loggers.of_tracked_calls)
 
@@ -65,7 +66,7 @@ class Loggers:
         """Those that an expression may stand for: by the module's own names, else by what is assigned in it."""
         if isinstance(node, ast.Call):
             return self._made_by(node)
-        value = self._value(node)
+        value = self.value(node)
         if value is logging:
             return [logging.root]
         logger = _logger_in(value)
@@ -84,12 +85,12 @@ class Loggers:
             return self.of(call.args[0])
         return ()
 
-    def _value(self, node: ast.expr) -> Any:
+    def value(self, node: ast.expr) -> Any:
         """What a name is in the loaded module, or `module.name` in one that it imports."""
         if isinstance(node, ast.Name):
             return vars(self._module).get(node.id)
         if isinstance(node, ast.Attribute):
-            owner = self._value(node.value)
+            owner = self.value(node.value)
             # Of a module alone: other objects may run code of theirs when they are asked.
             return vars(owner).get(node.attr) if type(owner) is ModuleType else None
         return None
@@ -111,6 +112,13 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 yield last_name(target), node.value
+
+
+def _is_tagged(extra: ast.expr, variables: Sequence[tuple[str, ast.expr]]) -> bool:
+    """Whether a variable holds a tag: what was last assigned above the call decides."""
+    wanted = last_name(extra)
+    given = [value for name, value in variables if name == wanted and value.lineno <= extra.lineno]
+    return bool(wanted and given) and _mentions_tag(given[-1])
 
 
 def _mentions_tag(expression: ast.expr) -> bool:
