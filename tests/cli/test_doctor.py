@@ -273,7 +273,12 @@ def test_10_each_planted_fault_is_named(doctor, sandbox, what):
 
 TAGGED_ELSEWHERE = """
 import logging
+import structlog
 from spotzee_logging import SpotzeeHandler, track
+
+structlog.configure(
+    processors=[structlog.stdlib.render_to_log_kwargs], logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger)
 
 web = logging.getLogger("web")
 web.setLevel(logging.INFO)
@@ -281,6 +286,8 @@ web.addHandler(SpotzeeHandler())
 parented, parented.parent = logging.getLogger("web.parented"), logging.getLogger("other")
 plain, name = logging.getLogger("web.plain"), logging.getLogger("name")
 untagged = logging.getLogger("untagged")
+well = structlog.get_logger("web.well")
+structured = structlog.get_logger("structured")
 tag = {"spotzee_event": "n", "external_id": "c"}
 
 
@@ -302,6 +309,8 @@ class Shop:
         parented.info("x", extra={"spotzee_event": "n", "external_id": "c"})
         plain.info("x", extra={"spotzee_event": "n", "external_id": "c"})
         name.info("x", extra=tag)
+        structured.info("x", spotzee_event="n", external_id="c")
+        well.info("x", spotzee_event="n", external_id="c")
         untagged.info("x", extra={"total": 7})
         extra = {"spotzee_event": "n", "external_id": "c"}
         plain.info("x", extra=extra)
@@ -325,7 +334,7 @@ def test_10_every_logger_whose_tagged_lines_come_to_no_handler_is_named(doctor):
     done = doctor(TAGGED_ELSEWHERE)
 
     told = words_of(done, "elsewhere")
-    lost = ["of.class", "of.object", "local", "web.parented", "name", "shop", "root", "tracked"]
+    lost = ["of.class", "of.object", "local", "web.parented", "name", "shop", "root", "tracked", "structured"]
     assert {each for each in lost if f"{each!r} (shop.py:" in told} == set(lost)
     assert told.count("(shop.py:") == len(lost)
     assert list(done.wrong) == ["elsewhere"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from spotzee_logging.cli.doctor.sources import Source
+from spotzee_logging.foreign import attempt
 from spotzee_logging.formatter import TAG
 from spotzee_logging.tracking import track
 
@@ -40,11 +42,12 @@ def tagged_lines(source: Source) -> Iterator[TaggedLine]:
         place = f"{source.place}:{node.lineno}"
         if isinstance(node.func, ast.Attribute) and node.func.attr in LOG_METHODS:
             extra = argument(node, "extra")
-            if extra is not None and (_mentions_tag(extra) or _is_tagged(extra, variables)):
+            is_extra = extra is not None and (_mentions_tag(extra) or _is_tagged(extra, variables))
+            if is_extra or argument(node, TAG) is not None:  # the latter is structlog's way
                 yield TaggedLine(place, loggers.of(node.func.value))
         elif loggers.value(node.func) is track:
             name = argument(node, "logger")
-            yield TaggedLine(place, loggers.named(name) if name else loggers.of_tracked_calls)
+            yield TaggedLine(place, loggers.named(name) if name else loggers.of_module)
 
 
 class Loggers:
@@ -58,8 +61,8 @@ class Loggers:
                 self._assigned[name] += self.of(value)
 
     @property
-    def of_tracked_calls(self) -> Sequence[logging.Logger]:
-        """Those of `@track` without `logger`."""
+    def of_module(self) -> Sequence[logging.Logger]:
+        """That of the module's name: of `@track`, and of structlog's loggers, where none is named."""
         return [logging.getLogger(self._module.__name__)]
 
     def of(self, node: ast.expr) -> Sequence[logging.Logger]:
@@ -76,13 +79,15 @@ class Loggers:
         """The logger of a name, where that is written out, or `__name__`."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return [logging.getLogger(node.value)]
-        return self.of_tracked_calls if last_name(node) == "__name__" else self.of(node)
+        return self.of_module if last_name(node) == "__name__" else self.of(node)
 
     def _made_by(self, call: ast.Call) -> Sequence[logging.Logger]:
         if last_name(call.func) == "getLogger":
             return self.named(call.args[0]) if call.args else [logging.root]
         if last_name(call.func) == "LoggerAdapter" and call.args:
             return self.of(call.args[0])
+        if last_name(call.func) == "get_logger" and _is_to_logging(self.value(call.func)):
+            return self.named(call.args[0]) if call.args else self.of_module
         return ()
 
     def value(self, node: ast.expr) -> Any:
@@ -127,6 +132,14 @@ def _mentions_tag(expression: ast.expr) -> bool:
         or (isinstance(node, ast.keyword) and node.arg == TAG)
         for node in ast.walk(expression)
     )
+
+
+def _is_to_logging(get_logger: Any) -> bool:
+    """Whether it is structlog's, which is configured to make loggers of `logging`."""
+    if type(get_logger) is not FunctionType or not get_logger.__module__.startswith("structlog"):
+        return False
+    configured: Any = attempt(sys.modules["structlog"].get_config)[0] or {}
+    return type(configured.get("logger_factory")).__module__ == "structlog.stdlib"
 
 
 def _logger_in(value: Any) -> logging.Logger | None:
