@@ -79,7 +79,7 @@ _open: ContextVar[tuple[tuple[object, Contact], ...]] = ContextVar("spotzee_open
 
 
 class contact:  # noqa: N801  read as a word at the call, like contextlib's own
-    """Bind who is acting for the events logged inside; a context manager, and a decorator.
+    """Bind who is acting for the events logged inside; a context manager, for `async with` too, and a decorator.
 
     :param external_id: the contact's id in your system.
     :param anonymous_id: the contact's id from before it was known. Bound together with an `external_id`,
@@ -112,6 +112,12 @@ class contact:  # noqa: N801  read as a word at the call, like contextlib's own
 
     def __exit__(self, *_: object) -> None:
         _leave(self)
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """Bind the contact around each call of `function`."""

@@ -71,6 +71,10 @@ class Contact:
             user, own = plain_user(self.user), fields.get("user")
             fields["user"] = user if own is None else _merged(user, own)
 
+    def __reduce__(self) -> tuple[Callable[..., Contact], tuple[Any, ...]]:
+        # A view of a dict, which keeps its user fields from being changed, neither pickles nor is copied.
+        return make_contact, (self.external_id, self.anonymous_id, plain_user(self.user))
+
     def _once(self, name: str, make: Callable[[Contact], Any]) -> Any:
         """What `make` gives, kept. Not by cached_property, whose lock (until Python 3.12) would not survive a fork."""
         kept = self.__dict__

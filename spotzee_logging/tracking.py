@@ -7,8 +7,8 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from types import FrameType, TracebackType
-from typing import Any, Final, Literal, TypeVar, overload
+from types import FrameType, FunctionType, TracebackType
+from typing import Any, Final, Literal, TypeVar, cast, overload
 
 from spotzee_logging import late
 from spotzee_logging.errors import InvalidSettings, did_you_mean
@@ -37,6 +37,8 @@ On = Literal["return", "raise", "both"]
 When = Callable[[Call], object]
 
 _ENDS: Final = ("return", "raise", "both")
+# Python makes these classmethods itself, where they are functions, and what stands for one is none.
+_IMPLICIT_CLASSMETHODS: Final = ("__init_subclass__", "__class_getitem__")
 _BINDERS: Final = (classmethod, staticmethod, functools.partialmethod, functools.singledispatchmethod)
 
 
@@ -62,6 +64,8 @@ class Tracking:
                 "With a property, put @track below @property."
             )
         _refuse_exceptions_and_enums(function)
+        if isinstance(function, FunctionType) and function.__name__ in _IMPLICIT_CLASSMETHODS:
+            function = cast("Function", classmethod(function))
         # wrapt brings asyncio with it: it enters with the first function that is tracked, not before.
         track_wrapt: Any = late.module("spotzee_logging.track_wrapt")
         tracked: Any = track_wrapt.wrap(function, self._plan(function), self)

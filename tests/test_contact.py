@@ -290,6 +290,33 @@ def test_one_contact_serves_many_threads_at_once():
     ]
 
 
+def test_who_is_acting_can_be_handed_to_another_process():
+    """The value pickles and is copied, as a pool's arguments are, and its user fields stay closed to changes."""
+    with contact(external_id="c1", user={"email": "a@example.com", "data": {"plan": "pro"}}):
+        acting = get_contact()
+
+    for again in (pickle.loads(pickle.dumps(acting)), copy.deepcopy(acting)):
+        assert again == acting
+        with pytest.raises(TypeError):
+            again.user["data"]["plan"] = "free"
+
+
+def test_async_with_binds_as_with_does():
+    """In a coroutine either reads well: for this task, until the block's end, also by an exception."""
+
+    async def act():
+        async with contact(external_id="c1"):
+            await asyncio.sleep(0)
+            raise LookupError(get_contact().external_id)
+
+    async def act_and_go_on():
+        with pytest.raises(LookupError, match="c1"):
+            await act()
+        return get_contact().external_id
+
+    assert asyncio.run(act_and_go_on()) is None
+
+
 def test_leaving_in_another_context_disturbs_nobody_there():
     """A framework may end a block in another context than it began in: that one keeps its own contact."""
     block = contact(external_id="A")

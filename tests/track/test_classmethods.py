@@ -107,3 +107,28 @@ def test_misspelt_parameters_are_refused(order):
 
     with pytest.raises(TypeError, match="no parameter"):
         track("x", external_id=arg.m)(classmethod(go) if order == "outer" else go)
+
+
+def test_the_hooks_that_python_makes_classmethods_itself(catcher):
+    """`__init_subclass__` and `__class_getitem__` are called as ever, without `@classmethod`, and tracked."""
+
+    class Plugin:
+        code = "plugin"
+
+        @track("registered", external_id=arg.cls.code, data={"kind": arg.kind})
+        def __init_subclass__(cls, *, kind):
+            cls.kind = kind
+
+        @track("asked", external_id=arg.cls.code, data={"key": arg.key})
+        def __class_getitem__(cls, key):
+            return (cls, key)
+
+    class Mail(Plugin, kind="mail"):
+        code = "mail"
+
+    assert Mail[int] == (Mail, int)
+    assert Mail.kind == "mail"
+    assert [(event.name, event.external_id) for event in catcher.events] == [
+        ("registered", "mail"),
+        ("asked", "mail"),
+    ]
