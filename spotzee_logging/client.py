@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from spotzee_logging import late
 from spotzee_logging.answers import KEY_UNAVAILABLE, Outcome
 from spotzee_logging.buffers.base import Batch
-from spotzee_logging.foreign import attempt
+from spotzee_logging.errors import SpotzeeError
+from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.responses import outcome_of
-from spotzee_logging.setting_kinds import is_loopback
+from spotzee_logging.setting_kinds import is_loopback, refuse
 from spotzee_logging.setting_types import ApiKey
 from spotzee_logging.settings import Settings, validated
 from spotzee_logging.version import __version__
@@ -79,12 +80,14 @@ class ApiClient:
         late.module("encodings.idna")  # the first connection would import it
         late.module("requests")
         key, failure = attempt(self._key)
-        if key is None:
-            return Outcome(None, f"api_key gave no key: {type(failure).__name__}", KEY_UNAVAILABLE)
+        if failure is not None:
+            # Our own words say what is wrong with what it gave, which they do not repeat.
+            why = str(failure) if isinstance(failure, SpotzeeError) else f"it {how_raised(failure)}"
+            return Outcome(None, f"api_key gave no key: {why.rstrip('.')}", KEY_UNAVAILABLE)
         session, trouble = self._session_or_trouble()
         if session is None:
             return Outcome(None, trouble)
-        return self._post(session, batch, key, most_seconds())
+        return self._post(session, batch, cast("str", key), most_seconds())
 
     def _key(self) -> str:
         """The key of the next request: a callable is asked each time, so that a rotated key needs no restart."""
@@ -92,7 +95,7 @@ class ApiClient:
             return self.api_key
         key: object = self.api_key()
         if not isinstance(key, str):
-            raise TypeError("a key is a string")
+            refuse("api_key", f"must be a string, got {type(key).__name__}", "Have it return the key.")
         return str(validated("api_key", key))
 
     def _session_or_trouble(self) -> tuple[requests.Session | None, str]:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from spotzee_logging.encoding import decode_event, decode_fields
-from spotzee_logging.errors import EventDropped
+from spotzee_logging.errors import EventDropped, InvalidEvent
 from spotzee_logging.event import Event, check_event, describe, fields_of, named, too_large, without_nulls
 from spotzee_logging.foreign import attempt, how_raised
 from spotzee_logging.formatter import EventFormatter, fields_to_encode, reads_tag_alone
@@ -68,9 +68,19 @@ class Intake:
         return body, fields.get("external_id") or fields["anonymous_id"]
 
     def _fields_by_format(self, record: logging.LogRecord) -> dict[str, Any]:
-        fields = without_nulls(decode_fields(self._formatter.format(record)))
+        fields = without_nulls(self._fields_in(self._formatter.format(record)))
         check_event(fields)
         return fields
+
+    def _fields_in(self, text: str) -> dict[str, Any]:
+        try:
+            return decode_fields(text)
+        except (ValueError, TypeError):
+            raise InvalidEvent(
+                f"a tagged record: format of {type(self._formatter).__name__} returned no event as JSON. Return what "
+                "EventFormatter.format returns, changed by json.loads and json.dumps.",
+                reason="formatter_error",
+            ) from None
 
     def _hooked(self, before_send: BeforeSend, event: Event) -> dict[str, Any] | None:
         """The fields of what the hook makes of an event; None where it drops it, or fails."""

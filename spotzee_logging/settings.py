@@ -264,12 +264,16 @@ class Settings:
         ]
 
 
+_OF_A_HANDLER: Final = {"flushOnClose": "Set it on the handler, as in handler.flushOnClose = False."}
+"""What a `MemoryHandler` is given where it is made, and ours has as an attribute alone."""
+
+
 def _given(environ: Mapping[str, str], explicit: Mapping[str, Any]) -> dict[str, Any]:
     """The value of each setting that is given: the explicit one, else that of its variable."""
     for name in explicit:
         if name not in ROWS:
             remedy = f"{did_you_mean(name, ROWS)} The settings are {', '.join(ROWS)}."
-            refuse(name, "is no setting", remedy.lstrip())
+            refuse(name, "is no setting", _OF_A_HANDLER.get(name, remedy.lstrip()))
     given = {name: value for name, value in explicit.items() if name != "api_key" or value is not None}
     found = {
         name: parsed(name, row, environ[env_variable(name)], env_variable(name))

@@ -96,9 +96,18 @@ def test_a_callable_key_is_asked_for_each_request(sandbox, make_handler, make_lo
     ]
 
 
-@pytest.mark.parametrize("gives", ["ok_org", None, 3, ZeroDivisionError], ids=str)
-def test_a_callable_key_that_gives_none_pauses(sandbox, make_handler, make_logger, gives):
-    """Where the store fails, events are kept, and nothing is sent without a key."""
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        ("ok_rosebud", "no key: api_key is an organisation's (ok_…), which"),
+        (None, "no key: api_key must be a string, got NoneType. Have it return the key"),
+        (3, "no key: api_key must be a string, got int"),
+        (ZeroDivisionError, "no key: it raised ZeroDivisionError ("),
+    ],
+    ids=["an organisation's", "None", "a number", "raises"],
+)
+def test_a_callable_key_that_gives_none_pauses(sandbox, make_handler, make_logger, gives, said):
+    """Where the store fails, events are kept, nothing is sent without a key, and why is said without a word of it."""
 
     def key():
         if gives is ZeroDivisionError:
@@ -114,6 +123,8 @@ def test_a_callable_key_that_gives_none_pauses(sandbox, make_handler, make_logge
     assert posts(sandbox) == []
     assert handler.stats().pending == 1
     assert told[0].reason == "api_key_unavailable"
+    assert said in str(told[0])
+    assert "rosebud" not in str(told[0])
 
 
 def test_a_paused_program_ends_at_once(sandbox, run_python):

@@ -620,6 +620,16 @@ def test_the_key_is_in_no_repr(sandbox):
     assert "rosebud" not in repr(handler) + repr(vars(handler)) + repr(handler._settings)
 
 
+def test_memory_handlers_argument_is_an_attribute_here():
+    """Who gives flushOnClose as to a MemoryHandler is told where it goes, and not of a setting that is spelt alike."""
+    with pytest.raises(InvalidSettings) as caught:
+        SpotzeeHandler("sk_test", flushOnClose=False)
+
+    assert str(caught.value) == (
+        "flushOnClose is no setting. Set it on the handler, as in handler.flushOnClose = False."
+    )
+
+
 def test_bad_settings_leave_no_handler_behind():
     """A handler that cannot be made is not in logging's list of handlers."""
     before = len(logging._handlerList)

@@ -1535,6 +1535,24 @@ def test_12_on_error_that_raises(sandbox, make_handler, make_logger, caplog):
     assert "rosebud" not in "".join(lines)
 
 
+@pytest.mark.parametrize("returned", ["no json: rosebud", "[1]", None], ids=["text", "list", "None"])
+def test_12_a_formatter_that_returns_no_event(make_handler, make_logger, caplog, returned):
+    """Its event is counted, and the line says what such a formatter has to return."""
+
+    class Odd(EventFormatter):
+        def format(self, record):
+            return returned
+
+    handler = make_handler()
+    handler.setFormatter(Odd())
+    log(make_logger(handler), 1)
+
+    assert handler.stats().rejected == {"formatter_error": 1}
+    (line,) = said(caplog)
+    assert "format of Odd returned no event as JSON. Return what EventFormatter.format returns" in line
+    assert "rosebud" not in line
+
+
 def test_12_a_formatter_that_raises(sandbox, make_handler, make_logger, told, teller, caplog):
     """A custom formatter that fails costs its event, counted and said once; the others arrive."""
 
