@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -151,7 +150,9 @@ def _events_of_this_test() -> TrackedEvents:
 
 def _have_earlier_ones_send_nothing(patch: pytest.MonkeyPatch) -> None:
     """Handlers of the program's, made as it was imported, know another address: the real one, as like as not."""
-    from spotzee_logging.setting_kinds import is_loopback  # noqa: PLC0415  as above
+    from urllib.parse import urlsplit  # noqa: PLC0415  as above
+
+    from spotzee_logging.setting_kinds import is_loopback  # noqa: PLC0415
 
     on_loggers = (handler for logger in all_loggers() for handler in logger.handlers)
     listed = (reference() for reference in list(vars(logging)["_handlerList"]))  # those of QueueListeners too
