@@ -249,7 +249,8 @@ def test_13_a_fork_while_track_is_imported(sandbox, run_python, module):
 
 
 AT_A_FORK = """
-import os, threading
+import os, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads, from Python 3.12 on
 from spotzee_logging import late
 from spotzee_logging.buffers.memory import MemoryBuffer
 
