@@ -849,6 +849,32 @@ def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path
     assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "remedy"),
+    [
+        (errno.EACCES, ". Give spool= a path in a folder that this program's user may write to."),
+        (errno.EROFS, ", on another file system."),
+        (errno.ENOTDIR, ": a part of its path is a file."),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+    ids=["permission", "read-only", "beneath a file", "another"],
+)
+def test_a_spool_that_the_system_does_not_give_says_what_to_do(
+    open_spool, path, monkeypatch, trouble, remedy
+):
+    """Whoever names a folder that the program may not write to is told so, and what to give."""
+
+    def refuse(*_, **__):
+        raise OSError(trouble, os.strerror(trouble))
+
+    monkeypatch.setattr(os, "makedirs", refuse)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SpoolError, match=re.escape(f"the spool {path}: {os.strerror(trouble)}")) as caught:
+        open_spool()
+
+    assert str(caught.value).endswith(remedy)
+
+
 @pytest.mark.parametrize("is_noticed", [True, False], ids=["noticed", "not noticed yet"])
 def test_what_is_in_a_deleted_file_alone_is_not_kept(open_spool, path, is_noticed):
     """At the process's end it is told of as undelivered: the next process cannot find it."""

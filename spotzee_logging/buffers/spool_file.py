@@ -21,6 +21,7 @@ from spotzee_logging.buffers.spool_schema import (
     check_ids,
     no_database,
     remedy,
+    told_by_system,
 )
 from spotzee_logging.errors import SpoolError
 
@@ -281,7 +282,7 @@ def _translated(path: str) -> Iterator[None]:
     except SpoolError:
         raise
     except OSError as error:
-        raise SpoolError(f"the spool {path}: {error.strerror or error}", path=path) from error
+        raise told_by_system(path, error) from error
     except (ValueError, OverflowError) as error:
         # SQLite does not take it, or it is not as it was left. Not the error's own words: they may quote it.
         message = f"the spool {path}: a value cannot be written, or read again ({type(error).__name__})"

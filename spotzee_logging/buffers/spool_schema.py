@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Final
 
@@ -68,3 +69,20 @@ def remedy(text: str) -> str:
             "It is damaged: move it away with the files that begin with its name, and keep them for repair."
         )
     return "See the permissions of the file and its folder."
+
+
+_IN_A_FOLDER: Final = "Give spool= a path in a folder that this program's user may write to"
+_REMEDIES: Final = {
+    errno.EACCES: f"{_IN_A_FOLDER}.",
+    errno.EPERM: f"{_IN_A_FOLDER}.",
+    errno.EROFS: f"{_IN_A_FOLDER}, on another file system.",
+    errno.ENOSPC: "Make room on its disk.",
+    errno.ENOTDIR: f"{_IN_A_FOLDER}: a part of its path is a file.",
+}
+
+
+def told_by_system(path: str, error: OSError) -> SpoolError:
+    """The error of a spool that the system does not give, with what to do about it where that is known."""
+    said = f"the spool {path}: {error.strerror or error}"
+    known = _REMEDIES.get(error.errno or 0)
+    return SpoolError(f"{said}. {known}" if known else said, path=path)
