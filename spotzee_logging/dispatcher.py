@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from spotzee_logging import lifecycle, senders
+from spotzee_logging import exit_budget, lifecycle, senders
 from spotzee_logging.admission import Admission
 from spotzee_logging.buffers.base import Body, Buffer
 from spotzee_logging.client import ApiClient, no_bound
@@ -195,7 +195,7 @@ class Dispatcher:
     def has_just_waited_in_vain(self) -> bool:
         """Whether a flush has just waited as long as the exit would, and nothing was settled meanwhile."""
         oldest, at = self._waited_in_vain
-        return self._clock() - at < lifecycle.JUST_SECONDS and self.buffer.oldest == oldest
+        return self._clock() - at < exit_budget.JUST_SECONDS and self.buffer.oldest == oldest
 
     def set_api_key(self, api_key: ApiKey) -> None:
         """Send with another key from the next request on, which is due at once where delivery is paused."""

@@ -18,7 +18,7 @@ import types
 import pytest
 
 from conftest import numbers, program, tag
-from spotzee_logging import errors, flush, flush_on_sigterm, lifecycle
+from spotzee_logging import errors, exit_budget, flush, flush_on_sigterm, lifecycle
 from spotzee_logging.buffers.base import NO_VERDICT
 from spotzee_logging.buffers.memory import MemoryBuffer
 
@@ -487,7 +487,7 @@ def test_16_a_short_flush_in_vain_does_not_stand_for_the_exits_wait(
     assert not handler._dispatcher.has_just_waited_in_vain
     assert not handler.flush()
     assert handler._dispatcher.has_just_waited_in_vain
-    monkeypatch.setattr(lifecycle, "JUST_SECONDS", 0.0)  # as if it were long ago
+    monkeypatch.setattr(exit_budget, "JUST_SECONDS", 0.0)  # as if it were long ago
     assert not handler._dispatcher.has_just_waited_in_vain
 
 
@@ -912,11 +912,11 @@ end(); live()
 
 def test_18_an_exit_long_after_has_its_whole_budget(monkeypatch):
     """What a program waited for before a handler that let it go on, or in a flush of its own, is not the exit's."""
-    process_exit, tick = lifecycle._Exit(), threading.Event()
+    process_exit, tick = exit_budget.ExitBudget(), threading.Event()
     with process_exit.forewaiting():
         tick.wait(0.01)
     process_exit.wait(tick.wait, 0.01)
-    monkeypatch.setattr(lifecycle, "JUST_SECONDS", 0.0)  # as if it were long ago
+    monkeypatch.setattr(exit_budget, "JUST_SECONDS", 0.0)  # as if it were long ago
 
     process_exit.begin()
 
