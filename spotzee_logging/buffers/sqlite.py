@@ -232,11 +232,7 @@ class SqliteBuffer:
         self._behind.touch(self._parts)
         self._upkeep.write()
         leaving = self._parts.older
-        lost = [claim for claim in leaving if not claim.is_in_place]
-        for claim in lost:
-            # Only this process can read those files: with it their events would go, and nobody be told.
-            self._parts.own.backlog.hold_in_memory(claim.backlog.drain_as_in_memory())
-            self._write_off(claim)
+        lost = self._take_in_what_others_deleted(leaving)
         unwritten = [
             held
             for held in self._shelf
@@ -257,6 +253,14 @@ class SqliteBuffer:
         self._tally.unsealed -= waiting
         self._tally.count(-events, -size)
         return events
+
+    def _take_in_what_others_deleted(self, leaving: Sequence[Claim]) -> Sequence[Claim]:
+        """Hold in memory what this process alone can read: with it that would go, and nobody be told. Whose it was."""
+        lost = [claim for claim in leaving if not claim.is_in_place]
+        for claim in lost:
+            self._parts.own.backlog.hold_in_memory(claim.backlog.drain_as_in_memory())
+            self._write_off(claim)
+        return lost
 
     def abandon(self) -> Sequence[Body]:
         # Counted by what is let go, never set to nothing: a signal's handler may put in the midst of this.
