@@ -441,6 +441,25 @@ def logged_at(line, buffer, modules):
         sys.settrace(before)
 
 
+def test_what_is_logged_in_the_midst_of_the_end_while_the_disk_is_in_trouble(open_spool, troubled):
+    """What a signal's handler logs then is in memory alone: it is given back, and not taken for kept."""
+    for line in itertools.count():
+        buffer = open_spool()
+        put(buffer, [9])
+        assert drained(buffer) == [9]
+        with troubled():
+            put(buffer, range(3))
+            with logged_at(line, buffer, (sqlite, parts, backlog)) as met:
+                kept = buffer.keep()
+            if len(met) <= line:
+                break
+            left = [json.loads(each)["n"] for each in buffer.abandon()]
+        assert (kept, sorted(left)) == (0, [0, 1, 2, 3]), line
+        assert (len(buffer), buffer.unsealed, buffer.bytes, buffer.position) == (0, 0, 0, 5), line
+        buffer.close()
+    assert line > 20
+
+
 @pytest.mark.parametrize(
     ("how", "modules"),
     [
@@ -847,6 +866,57 @@ def test_what_is_in_memory_alone_survives_its_journal(open_spool, troubled, path
         assert buffer.tend().recovered == 3
     assert drained(buffer) == [1, 2, 3]
     assert (len(buffer), buffer.unsealed, buffer.bytes) == (0, 0, 0)
+
+
+def test_what_others_can_read_without_its_lock_is_kept(open_spool, path):
+    """A cleaner of old files that takes the lock alone costs no event, and none is told of that arrives after all."""
+    buffer = open_spool()
+    put(buffer, range(3))
+    assert buffer.take(1, PLENTY) is not None
+    for name in files(path):
+        if name.endswith(".lock"):
+            os.unlink(f"{os.path.dirname(path)}/{name}")
+    buffer.tend()
+
+    assert buffer.keep() == 3
+
+    assert list(buffer.abandon()) == []
+    heir = open_spool()
+    heir.tend()
+    assert drained(heir) == [0, 1, 2]
+
+
+def test_what_a_cut_file_still_has_is_told_of_or_delivered_never_both(open_spool, path):
+    """Of what is told of as undelivered at the end nothing arrives later."""
+    buffer = open_spool()
+    put(buffer, range(4))
+    assert buffer.take(1, PLENTY) is not None
+    (journal,) = journals(path)
+    os.truncate(journal, 3 * len(body(0)) + 3 * len("\n0123456789abcdef"))
+    buffer.tend()
+
+    kept = buffer.keep()
+
+    told = [json.loads(each)["n"] for each in buffer.abandon()]
+    heir = open_spool()
+    heir.tend()
+    arrived = drained(heir)
+    assert (kept, told, arrived) == (1, [1, 2, 3], [0])
+
+
+def test_what_a_deleted_file_held_stands_before_what_memory_holds(open_spool, troubled, path):
+    """Events of one contact are given back in their order, wherever they were."""
+    buffer = open_spool()
+    put(buffer, range(2), "ada")
+    assert buffer.take(1, PLENTY) is not None
+    (journal,) = journals(path)
+    with troubled():
+        put(buffer, range(2, 4), "ada")
+        assert buffer.take(1, PLENTY) is None
+        os.unlink(journal)
+        buffer.keep()
+
+        assert [json.loads(each)["n"] for each in buffer.abandon()][-3:] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -176,8 +176,10 @@ class Backlog:
         passed = [waiting for waiting in self._passed if not waiting.is_on_disk]
         unseen, self._in_memory = list(self._in_memory), deque()
         self._passed = deque(waiting for waiting in self._passed if waiting.is_on_disk)
-        self.bytes -= self.in_memory_bytes
-        self.in_memory_bytes = 0
+        # Not all that is counted as in memory: a signal's handler may have put more meanwhile.
+        size = sum(len(waiting.body) for waiting in passed) + sum(len(body) for _, body in unseen)
+        self.bytes -= size
+        self.in_memory_bytes -= size
         self.position -= len(unseen)
         return InMemory(passed, unseen)
 
@@ -263,9 +265,9 @@ class Backlog:
         self.let_go(drained)
         return drained
 
-    def drain_as_in_memory(self) -> InMemory:
+    def drain_as_in_memory(self) -> list[Waiting]:
         """Take out all events, to be held in memory alone: those of a file that nobody else can read."""
-        return InMemory([waiting._replace(address=_NO_ADDRESS) for waiting in self.drain()], ())
+        return [waiting._replace(address=_NO_ADDRESS) for waiting in self.drain()]
 
     def let_go(self, taken: Iterable[Waiting]) -> None:
         """Count what was just taken out as gone."""

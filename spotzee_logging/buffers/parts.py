@@ -68,6 +68,10 @@ class Parts:
         added = len(drained.unseen)
         # In one step, in which nothing is called: a signal's handler puts to the one or to the other.
         another.backlog.position, self.own, self._older = own.backlog.position + added, another, older
+        # What that one put to the first after all, in memory: it is counted in the position already.
+        late = own.backlog.drain_memory()
+        another.backlog.hold_in_memory(late)
+        another.backlog.position -= len(late.unseen)
 
     def drop(self, ended: Sequence[Claim]) -> None:
         """Have claims in hand no more."""

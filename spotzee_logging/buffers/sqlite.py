@@ -231,8 +231,8 @@ class SqliteBuffer:
         self._parts.begin_another()
         self._behind.touch(self._parts)
         self._upkeep.write()
+        lost = self._take_in_what_others_deleted(self._parts.older)
         leaving = self._parts.older
-        lost = self._take_in_what_others_deleted(leaving)
         unwritten = [
             held
             for held in self._shelf
@@ -256,10 +256,14 @@ class SqliteBuffer:
 
     def _take_in_what_others_deleted(self, leaving: Sequence[Claim]) -> Sequence[Claim]:
         """Hold in memory what this process alone can read: with it that would go, and nobody be told. Whose it was."""
-        lost = [claim for claim in leaving if not claim.is_in_place]
-        for claim in lost:
-            self._parts.own.backlog.hold_in_memory(claim.backlog.drain_as_in_memory())
+        lost = [claim for claim in leaving if not claim.backlog.journal.is_in_place()]
+        for claim in reversed(lost):  # each before what came after it
+            self._parts.own.backlog.take_back(claim.backlog.drain_as_in_memory())
             self._write_off(claim)
+        if lost:
+            # So that nobody who finds some of it after all delivers what is told of as undelivered.
+            self._behind.touch(lost)
+            self._upkeep.write()
         return lost
 
     def abandon(self) -> Sequence[Body]:
