@@ -341,6 +341,39 @@ def test_10_every_logger_whose_tagged_lines_come_to_no_handler_is_named(doctor):
     assert "'untagged'" in " ".join(done.facts["elsewhere"])
 
 
+HANDED_IN = """
+import logging
+from spotzee_logging import SpotzeeHandler
+
+heard = logging.getLogger("heard")
+heard.addHandler(SpotzeeHandler())
+heard.setLevel("INFO")
+log = logging.getLogger("private")
+
+
+def inject(log):
+    log.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+
+
+class Shop:
+    def __init__(self, log):
+        self.log = log
+        self.own = logging.getLogger(type(self).__name__)
+
+    def pay(self):
+        self.log.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        self.own.info("x", extra={"spotzee_event": "n", "external_id": "c"})
+        logging.getLogger(name="heard").info("x", extra={"spotzee_event": "n", "external_id": "c"})
+"""
+
+
+def test_10_a_logger_that_the_source_does_not_tell_is_not_guessed(doctor):
+    """One that is handed in, or named at run time, is not taken for one of the module's: nothing is wrong there."""
+    done = doctor(HANDED_IN)
+
+    assert "elsewhere" not in done.wrong
+
+
 def test_10_each_fault_is_named_alone(doctor):
     """One fault is not told of as several."""
     several = {what: doctor(source).wrong for what, (source, _, _) in list(FAULTS_10.items())[:12]}

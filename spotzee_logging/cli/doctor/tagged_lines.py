@@ -55,10 +55,11 @@ class Loggers:
 
     def __init__(self, source: Source) -> None:
         self._module: ModuleType = source.module
-        self._assigned: dict[str, list[logging.Logger]] = defaultdict(list)
+        self._arguments = frozenset(_names_of_arguments(source.tree))
+        self._assigned: dict[str, list[Sequence[logging.Logger]]] = defaultdict(list)
         for name, value in _assignments(source.tree):
             if name:
-                self._assigned[name] += self.of(value)
+                self._assigned[name].append(self.of(value))
 
     @property
     def of_module(self) -> Sequence[logging.Logger]:
@@ -69,21 +70,28 @@ class Loggers:
         """Those that an expression may stand for: by the module's own names, else by what is assigned in it."""
         if isinstance(node, ast.Call):
             return self._made_by(node)
+        if node in self._arguments:
+            return ()  # whatever the caller gives
         value = self.value(node)
         if value is logging:
             return [logging.root]
         logger = _logger_in(value)
-        return [logger] if logger else list(self._assigned.get(last_name(node), ()))
+        if logger:
+            return [logger]
+        assigned = self._assigned.get(_variable(node), ())
+        return [each for loggers in assigned for each in loggers] if all(assigned) else ()
 
     def named(self, node: ast.expr) -> Sequence[logging.Logger]:
         """The logger of a name, where that is written out, or `__name__`."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return [logging.getLogger(node.value)]
-        return self.of_module if last_name(node) == "__name__" else self.of(node)
+        is_module_s = isinstance(node, ast.Name) and node.id == "__name__"
+        return self.of_module if is_module_s else self.of(node)
 
     def _made_by(self, call: ast.Call) -> Sequence[logging.Logger]:
         if last_name(call.func) == "getLogger":
-            return self.named(call.args[0]) if call.args else [logging.root]
+            name = call.args[0] if call.args else argument(call, "name")
+            return [logging.root] if name is None else self.named(name)
         if last_name(call.func) == "LoggerAdapter" and call.args:
             return self.of(call.args[0])
         if last_name(call.func) == "get_logger" and _is_to_logging(self.value(call.func)):
@@ -111,17 +119,42 @@ def last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
+def _variable(node: ast.AST) -> str:
+    """`logger` of `logger`, and `.logger` of `self.logger`; "" where there is none."""
+    return f".{node.attr}" if isinstance(node, ast.Attribute) else last_name(node)
+
+
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Each name that gets a value somewhere, `logger` of `self.logger = ...` among them, and that value."""
+    """Each variable that gets a value somewhere, `.logger` of `self.logger = ...` among them, and that value."""
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                yield last_name(target), node.value
+        if isinstance(node, ast.ClassDef):
+            for name, value in (each for line in node.body for each in _assigned_by(line)):
+                yield f".{name}", value
+        yield from _assigned_by(node)
+
+
+def _assigned_by(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            yield _variable(target), node.value
+
+
+def _names_of_arguments(tree: ast.Module) -> Iterator[ast.Name]:
+    """Where a function's argument is named within it."""
+    # Not by calls of itself: a long sum of texts is a tree as deep.
+    left: list[tuple[ast.AST, frozenset[str]]] = [(tree, frozenset())]
+    while left:
+        node, arguments = left.pop()
+        if isinstance(node, ast.Name) and node.id in arguments:
+            yield node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            arguments |= {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+        left += ((child, arguments) for child in ast.iter_child_nodes(node))
 
 
 def _is_tagged(extra: ast.expr, variables: Sequence[tuple[str, ast.expr]]) -> bool:
     """Whether a variable holds a tag: what was last assigned above the call decides."""
-    wanted = last_name(extra)
+    wanted = _variable(extra)
     given = [value for name, value in variables if name == wanted and value.lineno <= extra.lineno]
     return bool(wanted and given) and _mentions_tag(given[-1])
 
