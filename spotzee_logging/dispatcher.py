@@ -255,10 +255,10 @@ class Dispatcher:
 
     def _step(self, most_seconds: Callable[[], float | None]) -> bool:
         """Wait for what is due next, or deliver it; False where nothing came for so long that it ends."""
-        tend_seconds = self._delivery.tend()
-        # Before the buffer is asked: an event that is put after that finds the flags, and leaves a note.
-        self._is_idle = True
         self._is_held = False  # another thread may have found it so, before this one's request got through
+        tend_seconds = self._delivery.tend()
+        # Before the buffer is asked: an event that is put after that finds the flag, and leaves a note.
+        self._is_idle = True
         delay = self._delivery.delay_seconds()
         if delay is None:
             if self._workers.wait(0.0 if self._workers.may_rest else IDLE_SECONDS):

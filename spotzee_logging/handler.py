@@ -81,6 +81,7 @@ class SpotzeeHandler(logging.Handler):
         self._intake = Intake(self._settings, self._reporter)
         self._repeats = repeats_of(self._settings, self._reporter.diagnostics)
         self._missed = (-1, -1, 0.0)
+        self._has_said_why = False
         self._put = self._dispatcher.put  # looked up once, and not for every record
         # A shouldFlush of a subclass's is asked; ours is written out in `emit` and in the dispatcher.
         self._is_asked_more = type(self).shouldFlush is not SpotzeeHandler.shouldFlush
@@ -293,11 +294,14 @@ class SpotzeeHandler(logging.Handler):
 
     def _say_if_nothing_came(self) -> None:
         """A handler that was never handed an event, where logging's configuration is seen to keep them away."""
-        if self._settings.disabled or self.stats().accepted:
+        if self._has_said_why or self._settings.disabled or self.stats().accepted:
             return
         # It looks at loggers and adapters of other people's making.
         reason, _ = attempt(lambda: late.module("spotzee_logging.silence").reason_for(self))
         if reason is not None:
+            self._has_said_why = (
+                True  # or it would be counted as left out: the exit and logging's shutdown both ask
+            )
             self._reporter.diagnostics.say(
                 "silence", logging.WARNING, f"no event came to this handler: {reason}"
             )

@@ -141,13 +141,13 @@ def _tagging() -> Iterator[tuple[FunctionType, logging.Logger]]:
             yield each, loggers[0]
 
 
-def _names_tag(constants: Iterable[object]) -> bool:
-    """The keys of a dict are one constant of a function, or each one of its own."""
-    return any(
-        each == TAG or (type(each) is tuple and TAG in each)
-        for each in constants
-        if type(each) in {str, tuple}
-    )
+def _names_tag(constants: Sequence[object]) -> bool:
+    """Whether a function's constants hold the tag as a key of what it gives as `extra`, or as a keyword of its own.
+
+    Who only asks a record for the tag, as a filter does, names no such keyword.
+    """
+    keywords = {name for each in constants if type(each) is tuple for name in each}
+    return TAG in keywords or ("extra" in keywords and TAG in constants)
 
 
 def _may_be_heard(logger: logging.Logger) -> bool:
