@@ -886,6 +886,25 @@ def test_what_others_can_read_without_its_lock_is_kept(open_spool, path):
     assert drained(heir) == [0, 1, 2]
 
 
+def test_who_takes_over_from_the_living_goes_on_delivering(open_spool, path):
+    """Where somebody deletes a living process's lock, another takes its events for a dead one's. What the first
+    writes then is its own, and the other delivers what it has found, and what it is given.
+    """
+    living = open_spool()
+    put(living, range(3))
+    for name in files(path):
+        if name.endswith(".lock"):
+            os.unlink(f"{os.path.dirname(path)}/{name}")
+    heir = open_spool()
+    assert heir.tend().recovered == 3
+    put(living, range(3, 6))
+    put(heir, [6])
+
+    assert sorted(drained(heir)) == [0, 1, 2, 6]
+
+    assert (len(heir), heir.unsealed, heir.bytes) == (0, 0, 0)
+
+
 def test_what_a_cut_file_still_has_is_told_of_or_delivered_never_both(open_spool, path):
     """Of what is told of as undelivered at the end nothing arrives later."""
     buffer = open_spool()

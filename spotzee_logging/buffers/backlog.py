@@ -307,6 +307,10 @@ class Backlog:
             lines, following = self.journal.read(self._read_to)
             if following == self._read_to:
                 return False
+            if (
+                len(lines) > self._unread
+            ):  # its owner lives after all, without its lock: what it writes is its own
+                lines, following = lines[: self._unread], lines[self._unread].address
             self._read_to = following
             self._read.extend(lines)
             self._unread -= len(lines)
