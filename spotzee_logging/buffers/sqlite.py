@@ -270,8 +270,9 @@ class SqliteBuffer:
         # Counted by what is let go, never set to nothing: a signal's handler may put in the midst of this.
         with self._lock, self._door:
             bodies: list[Body] = []
-            for held in sorted(self._shelf, key=lambda held: held.position):
-                batch = loaded(held, self._store)
+            # All of them before any is counted: one may not be readable, and then they are held still.
+            batches = [(held, loaded(held, self._store)) for held in self._shelf]
+            for held, batch in sorted(batches, key=lambda each: each[0].position):
                 if batch is None:
                     self._tally.lose(len(held.sizes), held.bytes)
                     continue
