@@ -886,6 +886,20 @@ def test_what_others_can_read_without_its_lock_is_kept(open_spool, path):
     assert drained(heir) == [0, 1, 2]
 
 
+def test_an_earlier_file_of_the_journal_that_is_deleted_is_said(open_spool, path, monkeypatch):
+    """Each file counts, not the last alone: at the end nothing of one that is gone is said to be kept."""
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 1)
+    buffer = open_spool()
+    put(buffer, range(3))
+    os.unlink(journals(path)[0])
+
+    assert "was deleted or cut" in buffer.tend().trouble
+
+    assert buffer.keep() == 0
+    assert buffer.tend().lost == 1
+    assert list(buffer.abandon()) == [body(1), body(2)]
+
+
 def test_who_takes_over_from_the_living_goes_on_delivering(open_spool, path):
     """Where somebody deletes a living process's lock, another takes its events for a dead one's. What the first
     writes then is its own, and the other delivers what it has found, and what it is given.

@@ -141,15 +141,15 @@ class Journal:
             os.close(fd)
 
     def is_in_place(self) -> bool:
-        """Whether what is written now is still what stands under its name, as long as it was made."""
+        """Whether all files are there, and the one that is written to is still the one that was made, and as long."""
         if self._fd is None:
             return True
         held = os.fstat(self._fd)
         try:
-            there = os.stat(self._path(self._starts[-1]))
+            there = [os.stat(self._path(start)) for start in self._starts]
         except OSError:
             return False
-        return os.path.samestat(held, there) and held.st_size >= self._size
+        return os.path.samestat(held, there[-1]) and held.st_size >= self._size
 
     def free(self, address: int) -> None:
         """Delete the files that lie wholly before an address, but for the one that is written to."""
