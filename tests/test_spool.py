@@ -1173,7 +1173,7 @@ soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
 assert not buffer.put(b'{"n": 0}', "ada")
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-print(*buffer.tend(), sep="|")
+print(*buffer.tend(), sep="|", flush=True)
 os._exit(9)
 """
 
