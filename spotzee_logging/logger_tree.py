@@ -28,6 +28,12 @@ def all_loggers() -> Iterator[logging.Logger]:
             yield logger
 
 
+def handlers_on_any() -> Iterator[logging.Handler]:
+    """The handlers that are on loggers; one that is on several comes as often."""
+    for logger in all_loggers():
+        yield from logger.handlers
+
+
 def sends_events(handler: logging.Handler) -> bool:
     """Whether a handler is ours: told by an attribute, so that who asks need not import it."""
     return getattr(handler, "sends_events", False) is True

@@ -18,7 +18,7 @@ from spotzee_logging.diagnostics import Diagnostics
 from spotzee_logging.event import Event
 from spotzee_logging.handler import SpotzeeHandler
 from spotzee_logging.identity import as_dict
-from spotzee_logging.logger_tree import all_loggers
+from spotzee_logging.logger_tree import all_loggers, handlers_on_any
 from spotzee_logging.testing.tracked_events import TrackedEvents
 
 if TYPE_CHECKING:
@@ -154,11 +154,10 @@ def _have_earlier_ones_send_nothing(patch: pytest.MonkeyPatch) -> None:
 
     from spotzee_logging.setting_kinds import is_loopback  # noqa: PLC0415
 
-    on_loggers = (handler for logger in all_loggers() for handler in logger.handlers)
     listed = (reference() for reference in list(vars(logging)["_handlerList"]))  # those of QueueListeners too
     earlier = {
         each
-        for each in (*on_loggers, *listed)
+        for each in (*handlers_on_any(), *listed)
         if isinstance(each, SpotzeeHandler) and not is_loopback(urlsplit(each.base_url).hostname or "")
     }
     for handler in earlier:

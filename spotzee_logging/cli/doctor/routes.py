@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from spotzee_logging.cli.doctor.program import Program
 from spotzee_logging.handler import SpotzeeHandler
-from spotzee_logging.logger_tree import all_loggers, way_up
+from spotzee_logging.logger_tree import handlers_on_any, way_up
 
 _MOST_STEPS: Final = 8
 """A queue may feed a queue; one that feeds itself would do so for ever."""
@@ -27,7 +27,7 @@ class Routes:
     @cached_property
     def doors(self) -> Sequence[logging.Handler]:
         """The handlers on loggers that lead to a SpotzeeHandler, be it themselves."""
-        on_loggers = {id(handler): handler for logger in all_loggers() for handler in logger.handlers}
+        on_loggers = {id(handler): handler for handler in handlers_on_any()}
         return [handler for handler in on_loggers.values() if self.ends_of(handler)]
 
     def ends_of(self, handler: Any, steps: int = _MOST_STEPS) -> list[SpotzeeHandler]:
@@ -47,7 +47,7 @@ class Routes:
 
     @cached_property
     def _detached(self) -> Sequence[SpotzeeHandler]:
-        on_loggers = {id(handler) for logger in all_loggers() for handler in logger.handlers}
+        on_loggers = set(map(id, handlers_on_any()))
         return [handler for handler in self.program.handlers if id(handler) not in on_loggers]
 
     @cached_property
